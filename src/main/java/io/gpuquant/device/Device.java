@@ -1,0 +1,45 @@
+package io.gpuquant.device;
+
+import io.gpuquant.tensor.DType;
+
+/**
+ * A machine that runs kernels and matrix products. Memory comes uninitialised. A device is used by one thread at a time.
+ */
+public interface Device extends AutoCloseable {
+
+    /** What it is. */
+    DeviceInfo info();
+
+    /**
+     * Allocates memory, aligned to 256 bytes.
+     *
+     * @param name what it will hold, for the message when it does not fit
+     * @throws DeviceOutOfMemoryException when it does not fit
+     */
+    DeviceBuffer allocate(String name, long bytes);
+
+    /** Allocates memory of this process for fast copies. */
+    HostBuffer allocateHost(String name, long bytes);
+
+    /** The stream that computes. */
+    Stream stream();
+
+    /** The stream for copies that overlap with computing; the same as {@link #stream()} where nothing can overlap. */
+    Stream transferStream();
+
+    /** Matrix products. */
+    Blas blas();
+
+    /** What is allocated, and the limit. */
+    MemoryLedger memory();
+
+    /**
+     * The type that operands of matrix products have here when the checkpoint's weights are {@code checkpointType}: the
+     * half type itself where there are tensor cores, F32 where a half type would only add a conversion and a rounding.
+     */
+    DType operandType(DType checkpointType);
+
+    /** Releases everything, also what buffers still hold. */
+    @Override
+    void close();
+}
