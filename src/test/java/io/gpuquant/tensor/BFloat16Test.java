@@ -24,8 +24,8 @@ class BFloat16Test {
             double expected = exponent == 255
                     ? sign * Double.POSITIVE_INFINITY
                     : exponent == 0
-                            ? sign * Math.scalb(fraction, -126 - 7)
-                            : sign * Math.scalb(128 + fraction, exponent - 127 - 7);
+                            ? sign * Math.scalb((double) fraction, -126 - 7)
+                            : sign * Math.scalb(128.0 + fraction, exponent - 127 - 7);
             assertThat(actual).as("pattern %04x", pattern).isEqualTo((float) expected);
         }
     }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.HexFormat;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -34,7 +35,7 @@ class ElementsTest {
 
         Elements.setFloat(data, type, 0, 1);
 
-        assertThat(java.util.HexFormat.of().formatHex(data.toArray(ValueLayout.JAVA_BYTE)))
+        assertThat(HexFormat.of().formatHex(data.toArray(ValueLayout.JAVA_BYTE)))
                 .isEqualTo(hex);
     }
 
@@ -76,6 +77,7 @@ class ElementsTest {
     }
 
     @Test
+    @SuppressWarnings("restricted")
     void refusesMoreElementsThanAnArrayHolds() {
         // Address space without memory behind it: nothing may be read from it.
         MemorySegment nothing = MemorySegment.NULL.reinterpret(2L << 31);
