@@ -19,7 +19,8 @@ import java.util.Map;
  * A memory-mapped safetensors file of any size. Tensors are slices of the mapping: nothing is read from the disk before it
  * is touched, and nothing may be touched after {@link #close}. Usable from several threads.
  *
- * <p>The file must not shrink while it is open: the operating system then takes pages of the mapping away.
+ * <p>Java code that touches a tensor after closing gets an exception; native code that was given its address is not
+ * protected. The file must not shrink while it is open: the operating system then takes pages of the mapping away.
  */
 public final class SafetensorsFile implements AutoCloseable {
 
