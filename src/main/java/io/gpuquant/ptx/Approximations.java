@@ -1,0 +1,134 @@
+package io.gpuquant.ptx;
+
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.DoubleUnaryOperator;
+
+/**
+ * The {@code .approx} operations. They are rounded correctly here, to float32; with perturbation each result errs by a
+ * pseudo-random share of the bound that the PTX specification gives, so that a kernel that needs more than the
+ * specification promises is found out.
+ */
+final class Approximations {
+
+    /** A function and its error bound, relative or absolute. */
+    private enum Function {
+        EX2(Approximations::exp2, 0x1p-22, false),
+        LG2(x -> Math.log(x) / Math.log(2), 0x1p-22, true),
+        RCP(x -> 1 / x, 0x1p-23, false),
+        SQRT(Math::sqrt, 0x1p-23, false),
+        RSQRT(x -> 1 / Math.sqrt(x), 0x1.1p-23, false),
+        TANH(Math::tanh, 0x1p-11, false),
+        SIN(Math::sin, 0x1.1p-21, true),
+        COS(Math::cos, 0x1.1p-21, true);
+
+        private final DoubleUnaryOperator exact;
+        private final double bound;
+        private final boolean absolute;
+
+        Function(DoubleUnaryOperator exact, double bound, boolean absolute) {
+            this.exact = exact;
+            this.bound = bound;
+            this.absolute = absolute;
+        }
+    }
+
+    private record Key(Function function, long seed) {}
+
+    private static final Map<Key, LaneFunctions.Int1> PERTURBED = new ConcurrentHashMap<>();
+    private static final Map<Long, LaneFunctions.Int2> PERTURBED_DIVISION = new ConcurrentHashMap<>();
+
+    /** Relative bound of {@code div.full} and {@code div.approx}: two units in the last place. */
+    private static final double DIVISION_BOUND = 0x1p-22;
+
+    private Approximations() {}
+
+    /** The function of an opcode. */
+    static LaneFunctions.Int1 of(String opcode, MachineOptions options) {
+        Function function = Function.valueOf(opcode.toUpperCase(java.util.Locale.ROOT));
+        if (options.perturbation()) {
+            return PERTURBED.computeIfAbsent(
+                    new Key(function, options.seed()),
+                    key -> a -> perturb(function.exact.applyAsDouble(FloatBits.value(a)), a, function, key.seed()));
+        }
+        // One lambda per function, not one that captures it, so that each gets loops of its own.
+        return switch (function) {
+            case EX2 -> a -> FloatBits.of((float) exp2(FloatBits.value(a)));
+            case LG2 -> a -> FloatBits.of((float) (Math.log(FloatBits.value(a)) / Math.log(2)));
+            case RCP -> a -> FloatBits.of(1 / FloatBits.value(a));
+            case SQRT -> a -> FloatBits.of((float) Math.sqrt(FloatBits.value(a)));
+            case RSQRT -> a -> FloatBits.of((float) (1 / Math.sqrt(FloatBits.value(a))));
+            case TANH -> a -> FloatBits.of((float) Math.tanh(FloatBits.value(a)));
+            case SIN -> a -> FloatBits.of((float) Math.sin(FloatBits.value(a)));
+            case COS -> a -> FloatBits.of((float) Math.cos(FloatBits.value(a)));
+        };
+    }
+
+    /** {@code div.full} and {@code div.approx}. */
+    static LaneFunctions.Int2 division(MachineOptions options) {
+        if (options.perturbation()) {
+            return PERTURBED_DIVISION.computeIfAbsent(options.seed(), seed -> (a, b) -> {
+                double exact = (double) FloatBits.value(a) / FloatBits.value(b);
+                return FloatBits.of((float) (exact * (1 + DIVISION_BOUND * share(a * 31 + b, seed))));
+            });
+        }
+        return (a, b) -> FloatBits.of(FloatBits.value(a) / FloatBits.value(b));
+    }
+
+    private static int perturb(double exact, int input, Function function, long seed) {
+        double error = function.bound * share(input, seed);
+        double result = exact;
+        if (Double.isFinite(exact)) {
+            result = function.absolute ? exact + error : exact * (1 + error);
+        }
+        return FloatBits.of((float) result);
+    }
+
+    /** A number in (-1, 1) that depends on the input and the seed only. */
+    private static double share(int input, long seed) {
+        long mixed = (input * 0x9e3779b97f4a7c15L ^ seed * 0xbf58476d1ce4e5b9L) * 0x94d049bb133111ebL;
+        return (mixed ^ mixed >>> 29) / (double) Long.MAX_VALUE;
+    }
+
+    /**
+     * Two to a power, for an argument of float32 precision: a split into integer and fraction, and the Taylor polynomial
+     * of degree 9 of {@code exp} on the fraction, whose remainder on [-1/2, 1/2] is below 1e-11. {@link Math#pow} would
+     * cost ten times as much, and softmax lives of this function.
+     */
+    private static double exp2(double x) {
+        if (!(x > -1075)) {
+            return Double.isNaN(x) ? x : 0;
+        }
+        if (x > 1024) {
+            return Double.POSITIVE_INFINITY;
+        }
+        double whole = Math.rint(x);
+        double t = (x - whole) * 0.6931471805599453;
+        double p = 1
+                + t
+                        * (1
+                                + t
+                                        * (0.5
+                                                + t
+                                                        * (1 / 6.0
+                                                                + t
+                                                                        * (1 / 24.0
+                                                                                + t
+                                                                                        * (1 / 120.0
+                                                                                                + t
+                                                                                                        * (1 / 720.0
+                                                                                                                + t
+                                                                                                                        * (1
+                                                                                                                                        / 5040.0
+                                                                                                                                + t
+                                                                                                                                        * (1
+                                                                                                                                                        / 40320.0
+                                                                                                                                                + t
+                                                                                                                                                        / 362880.0))))))));
+        int exponent = (int) whole;
+        if (exponent >= -1022 && exponent <= 1023) {
+            return p * Double.longBitsToDouble((long) (exponent + 1023) << 52);
+        }
+        return Math.scalb(p, exponent);
+    }
+}

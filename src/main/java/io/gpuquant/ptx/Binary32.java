@@ -1,0 +1,42 @@
+package io.gpuquant.ptx;
+
+import java.lang.invoke.MethodHandles;
+
+/**
+ * One 32-bit register from two.
+ *
+ * <p>A template: {@link LoopSpecializer} makes a hidden class of it for each operation, in which {@link #OPERATION} is
+ * a constant that HotSpot inlines into the loops.
+ */
+final class Binary32 extends Operation {
+
+    private static final LaneFunctions.Int2 OPERATION =
+            LoopSpecializer.operationOf(MethodHandles.lookup(), LaneFunctions.Int2.class);
+
+    private final int target;
+    private final int first;
+    private final int second;
+
+    Binary32(int[] registers) {
+        target = registers[0];
+        first = registers[1];
+        second = registers[2];
+    }
+
+    @Override
+    void execute(Warp warp, int mask) {
+        int[] out = warp.words[target];
+        int[] a = warp.words[first];
+        int[] b = warp.words[second];
+        if (mask == ALL_LANES) {
+            for (int lane = 0; lane < LANES; lane++) {
+                out[lane] = OPERATION.apply(a[lane], b[lane]);
+            }
+        } else {
+            for (int rest = mask; rest != 0; rest &= rest - 1) {
+                int lane = Integer.numberOfTrailingZeros(rest);
+                out[lane] = OPERATION.apply(a[lane], b[lane]);
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+package io.gpuquant.ptx;
+
+/** Floats as the bits that registers hold. */
+final class FloatBits {
+
+    /** The NaN that NVIDIA GPUs produce from any float32 operation. */
+    static final int NAN = 0x7fffffff;
+
+    /** The NaN of 16-bit float operations. */
+    static final int HALF_NAN = 0x7fff;
+
+    private static final int SIGN = 0x80000000;
+    private static final int EXPONENT = 0x7f800000;
+
+    private FloatBits() {}
+
+    static float value(int bits) {
+        return Float.intBitsToFloat(bits);
+    }
+
+    /** The bits of a result; any NaN becomes the canonical one, where Java would keep a payload. */
+    static int of(float value) {
+        return Float.isNaN(value) ? NAN : Float.floatToRawIntBits(value);
+    }
+
+    static double value(long bits) {
+        return Double.longBitsToDouble(bits);
+    }
+
+    static long of(double value) {
+        return Double.isNaN(value) ? 0x7fffffffffffffffL : Double.doubleToRawLongBits(value);
+    }
+
+    /** {@code .ftz}: a subnormal becomes a zero of its sign. */
+    static int flush(int bits) {
+        return (bits & EXPONENT) == 0 ? bits & SIGN : bits;
+    }
+
+    /** {@code .sat}: clamps to [0, 1]; NaN becomes zero. */
+    static int saturate(int bits) {
+        float value = value(bits);
+        return value > 0 ? Float.floatToRawIntBits(Math.min(value, 1f)) : 0;
+    }
+}

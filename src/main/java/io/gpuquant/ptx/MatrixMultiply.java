@@ -1,0 +1,48 @@
+package io.gpuquant.ptx;
+
+/** {@code mma.sync}: D = A B + C for a 16 x k, a k x 8 and two 16 x 8 matrices spread over the registers of a warp. */
+final class MatrixMultiply extends Collective {
+
+    private static final int ACCUMULATORS = 4;
+    private static final int ROWS = 16;
+    private static final int COLUMNS = 8;
+
+    private final MatrixShape shape;
+    private final TensorCore core;
+    private final int[] d;
+    private final int[] a;
+    private final int[] b;
+    private final int[] c;
+
+    MatrixMultiply(MatrixShape shape, TensorCore core, int[] d, int[] a, int[] b, int[] c) {
+        super(-1);
+        this.shape = shape;
+        this.core = core;
+        this.d = d;
+        this.a = a;
+        this.b = b;
+        this.c = c;
+    }
+
+    @Override
+    void execute(Warp warp, int mask) {
+        if (mask != ALL_LANES) {
+            throw new LaneFault(Integer.numberOfTrailingZeros(~mask), "mma needs all 32 lanes");
+        }
+        int[][] words = warp.words;
+        int[] elementsA = shape.gatherA(words, a);
+        int[] elementsB = shape.gatherB(words, b);
+        int[] accumulators = new int[ROWS * COLUMNS];
+        for (int i = 0; i < ACCUMULATORS; i++) {
+            for (int lane = 0; lane < LANES; lane++) {
+                accumulators[MatrixShape.accumulatorIndex(i, lane)] = words[c[i]][lane];
+            }
+        }
+        core.multiply(elementsA, elementsB, accumulators, shape.k());
+        for (int i = 0; i < ACCUMULATORS; i++) {
+            for (int lane = 0; lane < LANES; lane++) {
+                words[d[i]][lane] = accumulators[MatrixShape.accumulatorIndex(i, lane)];
+            }
+        }
+    }
+}

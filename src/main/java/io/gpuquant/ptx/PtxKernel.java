@@ -1,0 +1,81 @@
+package io.gpuquant.ptx;
+
+import io.gpuquant.ptx.syntax.Entry;
+import java.util.List;
+
+/** A kernel that the virtual GPU can launch. */
+public final class PtxKernel {
+
+    private final String module;
+    private final Entry entry;
+    private final Instruction[] code;
+    private final RegisterLayout registers;
+    private final SharedLayout shared;
+    private final int localBytes;
+
+    PtxKernel(
+            String module,
+            Entry entry,
+            List<Instruction> code,
+            RegisterLayout registers,
+            SharedLayout shared,
+            int localBytes) {
+        this.module = module;
+        this.entry = entry;
+        this.code = code.toArray(Instruction[]::new);
+        this.registers = registers;
+        this.shared = shared;
+        this.localBytes = localBytes;
+    }
+
+    /** The entry's name. */
+    public String name() {
+        return entry.name();
+    }
+
+    /** The file it comes from, for messages. */
+    public String module() {
+        return module;
+    }
+
+    /** Its parameters, in order. */
+    public List<Entry.Parameter> parameters() {
+        return entry.parameters();
+    }
+
+    /** The most threads a block may have. */
+    public int maxThreads() {
+        return entry.maxThreads();
+    }
+
+    /** Shared memory that its own declarations take, in bytes. */
+    public int staticSharedBytes() {
+        return shared.declaredBytes();
+    }
+
+    /** Bytes of the parameter block. */
+    int parameterBytes() {
+        int bytes = 0;
+        for (Entry.Parameter parameter : entry.parameters()) {
+            bytes = parameter.offset() + parameter.type().bytes();
+        }
+        return bytes;
+    }
+
+    Instruction[] code() {
+        return code;
+    }
+
+    RegisterLayout registers() {
+        return registers;
+    }
+
+    SharedLayout shared() {
+        return shared;
+    }
+
+    /** Local memory of one thread. */
+    int localBytes() {
+        return localBytes;
+    }
+}

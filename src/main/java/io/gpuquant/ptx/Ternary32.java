@@ -1,0 +1,45 @@
+package io.gpuquant.ptx;
+
+import java.lang.invoke.MethodHandles;
+
+/**
+ * One 32-bit register from three.
+ *
+ * <p>A template: {@link LoopSpecializer} makes a hidden class of it for each operation, in which {@link #OPERATION} is
+ * a constant that HotSpot inlines into the loops.
+ */
+final class Ternary32 extends Operation {
+
+    private static final LaneFunctions.Int3 OPERATION =
+            LoopSpecializer.operationOf(MethodHandles.lookup(), LaneFunctions.Int3.class);
+
+    private final int target;
+    private final int first;
+    private final int second;
+    private final int third;
+
+    Ternary32(int[] registers) {
+        target = registers[0];
+        first = registers[1];
+        second = registers[2];
+        third = registers[3];
+    }
+
+    @Override
+    void execute(Warp warp, int mask) {
+        int[] out = warp.words[target];
+        int[] a = warp.words[first];
+        int[] b = warp.words[second];
+        int[] c = warp.words[third];
+        if (mask == ALL_LANES) {
+            for (int lane = 0; lane < LANES; lane++) {
+                out[lane] = OPERATION.apply(a[lane], b[lane], c[lane]);
+            }
+        } else {
+            for (int rest = mask; rest != 0; rest &= rest - 1) {
+                int lane = Integer.numberOfTrailingZeros(rest);
+                out[lane] = OPERATION.apply(a[lane], b[lane], c[lane]);
+            }
+        }
+    }
+}

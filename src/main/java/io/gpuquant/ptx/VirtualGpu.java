@@ -1,0 +1,165 @@
+package io.gpuquant.ptx;
+
+import io.gpuquant.ptx.syntax.PtxFile;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicLong;
+
+/**
+ * A PTX machine on this computer's processor: warps of 32 lanes in lockstep, blocks on all cores. Results do not depend on
+ * the number of threads for kernels without floating-point atomics.
+ */
+public final class VirtualGpu implements AutoCloseable {
+
+    /** Shared memory that a block may have, as on sm_86, the smallest that kernels must fit. */
+    public static final int MAX_SHARED_BYTES = 99 * 1024;
+
+    private static final int MAX_THREADS = 1024;
+
+    private final MachineOptions options;
+    private final GlobalMemory memory;
+    private final ExecutorService workers;
+    private final int workerCount;
+    private int launches;
+
+    public VirtualGpu(MachineOptions options) {
+        this.options = options;
+        memory = new GlobalMemory(options.isChecked());
+        workerCount = options.isChecked() ? 1 : options.threads();
+        workers = Executors.newFixedThreadPool(Math.max(1, workerCount - 1), task -> {
+            Thread thread = new Thread(task, "virtual-gpu");
+            thread.setDaemon(true);
+            return thread;
+        });
+    }
+
+    /** How the machine runs. */
+    public MachineOptions options() {
+        return options;
+    }
+
+    /** Its global memory. */
+    public GlobalMemory memory() {
+        return memory;
+    }
+
+    /**
+     * Reads and decodes PTX.
+     *
+     * @throws io.gpuquant.ptx.syntax.PtxSyntaxException when the text is not PTX or uses what the machine does not know
+     */
+    public PtxModule compile(String name, String text) {
+        return new PtxModule(PtxFile.parse(name, text), options);
+    }
+
+    /**
+     * Runs a kernel to its end.
+     *
+     * @param grid blocks in x, y and z
+     * @param block threads of a block in x, y and z
+     * @param parameters the parameter block, laid out by the kernel's parameter offsets
+     * @return what was counted; only the number of warp instructions on a fast machine
+     * @throws PtxFault when the kernel does what it must not
+     * @throws IllegalArgumentException when the launch does not fit the kernel or the machine
+     */
+    public LaunchResult launch(PtxKernel kernel, int[] grid, int[] block, int dynamicSharedBytes, byte[] parameters) {
+        Launch launch = new Launch(
+                kernel,
+                grid[0],
+                grid[1],
+                grid[2],
+                block[0],
+                block[1],
+                block[2],
+                dynamicSharedBytes,
+                parameters,
+                memory,
+                options,
+                ++launches);
+        requireFits(launch);
+        return options.isChecked() ? runInOrder(launch) : runInParallel(launch);
+    }
+
+    private static void requireFits(Launch launch) {
+        PtxKernel kernel = launch.kernel();
+        if (launch.threadsPerBlock() > Math.min(MAX_THREADS, kernel.maxThreads())) {
+            throw new IllegalArgumentException(kernel.name() + " is launched with blocks of " + launch.threadsPerBlock()
+                    + " threads, more than the " + kernel.maxThreads() + " it was made for");
+        }
+        int sharedBytes = kernel.staticSharedBytes() + launch.dynamicSharedBytes();
+        if (sharedBytes > MAX_SHARED_BYTES) {
+            throw new IllegalArgumentException(
+                    kernel.name() + " needs " + sharedBytes + " bytes of shared memory, more than " + MAX_SHARED_BYTES);
+        }
+        if (launch.parameters().length != kernel.parameterBytes()) {
+            throw new IllegalArgumentException(kernel.name() + " takes " + kernel.parameterBytes()
+                    + " bytes of parameters, not " + launch.parameters().length);
+        }
+    }
+
+    private LaunchResult runInOrder(Launch launch) {
+        List<Long> order = new ArrayList<>();
+        for (long i = 0; i < launch.blocks(); i++) {
+            order.add(i);
+        }
+        if (options.seed() != 0) {
+            Collections.shuffle(order, new Random(options.seed()));
+        }
+        LaunchStatistics statistics = new LaunchStatistics();
+        Block block = new Block(launch, statistics);
+        order.forEach(block::run);
+        return new LaunchResult(block.executed(), statistics);
+    }
+
+    private LaunchResult runInParallel(Launch launch) {
+        AtomicLong nextBlock = new AtomicLong();
+        AtomicLong executed = new AtomicLong();
+        Runnable work = () -> {
+            Block block = new Block(launch, null);
+            for (long i = nextBlock.getAndIncrement(); i < launch.blocks(); i = nextBlock.getAndIncrement()) {
+                block.run(i);
+            }
+            executed.addAndGet(block.executed());
+        };
+        List<Future<?>> helpers = new ArrayList<>();
+        for (long i = 1; i < Math.min(workerCount, launch.blocks()); i++) {
+            helpers.add(workers.submit(work));
+        }
+        RuntimeException failure = null;
+        try {
+            work.run();
+        } catch (RuntimeException ownFailure) {
+            failure = ownFailure;
+            nextBlock.set(launch.blocks());
+        }
+        for (Future<?> helper : helpers) {
+            try {
+                helper.get();
+            } catch (ExecutionException helperFailure) {
+                if (failure == null && helperFailure.getCause() instanceof RuntimeException cause) {
+                    failure = cause;
+                } else if (failure == null) {
+                    failure = new IllegalStateException(helperFailure.getCause());
+                }
+            } catch (InterruptedException interruption) {
+                Thread.currentThread().interrupt();
+                failure = new IllegalStateException("interrupted while a kernel ran", interruption);
+            }
+        }
+        if (failure != null) {
+            throw failure;
+        }
+        return new LaunchResult(executed.get(), new LaunchStatistics());
+    }
+
+    @Override
+    public void close() {
+        workers.shutdown();
+    }
+}
