@@ -26,7 +26,9 @@ final class AtomicFunctions {
         return switch (type) {
             case U32, S32, U64, S64 -> (old, value) -> old + value;
             case F32 ->
-                (old, value) -> FloatBits.of(FloatBits.value((int) old) + FloatBits.value((int) value)) & 0xffff_ffffL;
+                (old, value) ->
+                        FloatBits.canonical(FloatBits.of(FloatBits.value((int) old) + FloatBits.value((int) value)))
+                                & 0xffff_ffffL;
             case F64 -> (old, value) -> FloatBits.of(FloatBits.value(old) + FloatBits.value(value));
             case F16X2 ->
                 (old, value) -> pair(

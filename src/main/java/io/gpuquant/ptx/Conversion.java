@@ -82,7 +82,7 @@ record Conversion(PtxType target, PtxType source, String rounding, boolean flush
         }
         float single = source == PtxType.F64 ? toSingle(value) : (float) value;
         int result = switch (target) {
-            case F32 -> FloatBits.of(single);
+            case F32 -> FloatBits.canonical(FloatBits.of(single));
             case F16 ->
                 rounding.equals("rz") ? truncateHalf(HalfArithmetic.F16, single) : HalfArithmetic.F16.round(single);
             default ->

@@ -13,6 +13,12 @@ final class ConversionFamily implements Family {
     /** Functions by conversion, so that the loops made for one are shared. */
     private static final Map<Conversion, Object> FUNCTIONS = new ConcurrentHashMap<>();
 
+    private final boolean checked;
+
+    ConversionFamily(boolean checked) {
+        this.checked = checked;
+    }
+
     @Override
     public boolean knows(Statement statement) {
         return statement.opcode().equals("cvt");
@@ -38,7 +44,7 @@ final class ConversionFamily implements Family {
         return operation(conversion, operands);
     }
 
-    private static Operation operation(Conversion conversion, Operands operands) {
+    private Operation operation(Conversion conversion, Operands operands) {
         PtxType source = conversion.source();
         // A 64-bit register may take a narrower result, and a narrower source may stand in a 64-bit register only when
         // its
@@ -68,9 +74,12 @@ final class ConversionFamily implements Family {
                 FUNCTIONS.computeIfAbsent(conversion, c -> (LaneFunctions.IntToLong) a -> c.apply(a & 0xffff_ffffL));
     }
 
-    /** The conversions that kernels live of have functions of their own; the rest share a general one. */
-    private static LaneFunctions.Int1 narrow(Conversion conversion) {
-        if (!conversion.flush() && !conversion.saturate()) {
+    /**
+     * The conversions that kernels live of have functions of their own; the rest share a general one. So do those of a
+     * checked machine, which makes a NaN canonical.
+     */
+    private LaneFunctions.Int1 narrow(Conversion conversion) {
+        if (!checked && !conversion.flush() && !conversion.saturate()) {
             switch (conversion.target() + "." + conversion.source() + "." + conversion.rounding()) {
                 case "f32.f16." -> {
                     return a -> FloatBits.of(Float.float16ToFloat((short) a));

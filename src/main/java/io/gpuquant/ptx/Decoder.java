@@ -35,7 +35,7 @@ final class Decoder {
                 new FloatFamily(options),
                 new HalfFamily(),
                 new ComparisonFamily(),
-                new ConversionFamily(),
+                new ConversionFamily(options.isChecked()),
                 new MemoryFamily(options.isChecked()),
                 new AtomicFamily(options.isChecked()),
                 new AsyncCopyFamily(),

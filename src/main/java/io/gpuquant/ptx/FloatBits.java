@@ -18,9 +18,14 @@ final class FloatBits {
         return Float.intBitsToFloat(bits);
     }
 
-    /** The bits of a result; any NaN becomes the canonical one, where Java would keep a payload. */
+    /** The bits of a result, a NaN with whatever payload the processor gave it. */
     static int of(float value) {
-        return Float.isNaN(value) ? NAN : Float.floatToRawIntBits(value);
+        return Float.floatToRawIntBits(value);
+    }
+
+    /** Any NaN as the one a GPU produces. */
+    static int canonical(int bits) {
+        return Float.isNaN(Float.intBitsToFloat(bits)) ? NAN : bits;
     }
 
     static double value(long bits) {

@@ -50,39 +50,38 @@ final class FloatFamily implements Family {
     }
 
     private Operation decodeSingle(Modifiers modifiers, Operands operands, PtxType type) {
+        FloatModes modes = new FloatModes(modifiers, options.isChecked());
         return switch (modifiers.opcode()) {
-            case "add", "sub", "mul" -> addOrMultiply(modifiers, operands, type);
-            case "fma", "mad" -> fma(modifiers, operands, type);
-            case "div" -> divide(modifiers, operands, type);
-            case "rcp", "sqrt" -> root(modifiers, operands, type);
-            case "min", "max" -> extremum(modifiers, operands, type);
-            case "abs" ->
-                Loops.unary32(
-                        operands, type, FloatModes.wrap1(modifiers, a -> FloatBits.of(Math.abs(FloatBits.value(a)))));
-            case "neg" -> Loops.unary32(operands, type, FloatModes.wrap1(modifiers, a -> a ^ 0x80000000));
+            case "add", "sub", "mul" -> addOrMultiply(modifiers, operands, modes);
+            case "fma", "mad" -> fma(modifiers, operands, modes);
+            case "div" -> divide(modifiers, operands, modes);
+            case "rcp", "sqrt" -> root(modifiers, operands, modes);
+            case "min", "max" -> extremum(modifiers, operands, modes);
+            case "abs" -> Loops.unary32(operands, type, modes.wrap1(a -> FloatBits.of(Math.abs(FloatBits.value(a)))));
+            case "neg" -> Loops.unary32(operands, type, modes.wrap1(a -> a ^ 0x80000000));
             case "copysign" -> Loops.binary32(operands, type, (a, b) -> b & 0x7fffffff | a & 0x80000000);
             default -> {
                 if (!modifiers.take("approx")) {
                     throw modifiers.error("is supported with .approx only");
                 }
                 LaneFunctions.Int1 function = Approximations.of(modifiers.opcode(), options);
-                yield Loops.unary32(operands, type, FloatModes.wrap1(modifiers, function));
+                yield Loops.unary32(operands, type, modes.wrap1(function));
             }
         };
     }
 
-    private static Operation addOrMultiply(Modifiers modifiers, Operands operands, PtxType type) {
+    private static Operation addOrMultiply(Modifiers modifiers, Operands operands, FloatModes modes) {
         Optional<DirectedRounding.Mode> directed = directed(modifiers);
         if (directed.isPresent()) {
             return Loops.binary32(
-                    operands, type, FloatModes.wrap2(modifiers, directedBinary(modifiers.opcode(), directed.get())));
+                    operands, PtxType.F32, modes.wrap2(directedBinary(modifiers.opcode(), directed.get())));
         }
         LaneFunctions.Int2 function = switch (modifiers.opcode()) {
             case "add" -> (a, b) -> FloatBits.of(FloatBits.value(a) + FloatBits.value(b));
             case "sub" -> (a, b) -> FloatBits.of(FloatBits.value(a) - FloatBits.value(b));
             default -> (a, b) -> FloatBits.of(FloatBits.value(a) * FloatBits.value(b));
         };
-        return Loops.binary32(operands, type, FloatModes.wrap2(modifiers, function));
+        return Loops.binary32(operands, PtxType.F32, modes.wrap2(function));
     }
 
     private static LaneFunctions.Int2 directedBinary(String opcode, DirectedRounding.Mode mode) {
@@ -101,7 +100,7 @@ final class FloatFamily implements Family {
         };
     }
 
-    private static Operation fma(Modifiers modifiers, Operands operands, PtxType type) {
+    private static Operation fma(Modifiers modifiers, Operands operands, FloatModes modes) {
         Optional<DirectedRounding.Mode> directed = directed(modifiers);
         LaneFunctions.Int3 function =
                 (a, b, c) -> FloatBits.of(Math.fma(FloatBits.value(a), FloatBits.value(b), FloatBits.value(c)));
@@ -110,7 +109,7 @@ final class FloatFamily implements Family {
             function = (a, b, c) -> FloatBits.of(
                     DirectedRounding.fma(FloatBits.value(a), FloatBits.value(b), FloatBits.value(c), mode));
         }
-        return Loops.ternary32(operands, type, FloatModes.wrap3(modifiers, function));
+        return Loops.ternary32(operands, PtxType.F32, modes.wrap3(function));
     }
 
     /** The rounding that is not to nearest, if there is one; {@code .rn} is taken too. */
@@ -123,15 +122,15 @@ final class FloatFamily implements Family {
         });
     }
 
-    private Operation divide(Modifiers modifiers, Operands operands, PtxType type) {
+    private Operation divide(Modifiers modifiers, Operands operands, FloatModes modes) {
         boolean exact = modifiers.requireOneOf("rn", "full", "approx").equals("rn");
         LaneFunctions.Int2 function = exact
                 ? (a, b) -> FloatBits.of(FloatBits.value(a) / FloatBits.value(b))
                 : Approximations.division(options);
-        return Loops.binary32(operands, type, FloatModes.wrap2(modifiers, function));
+        return Loops.binary32(operands, PtxType.F32, modes.wrap2(function));
     }
 
-    private Operation root(Modifiers modifiers, Operands operands, PtxType type) {
+    private Operation root(Modifiers modifiers, Operands operands, FloatModes modes) {
         boolean exact = modifiers.requireOneOf("rn", "approx").equals("rn");
         LaneFunctions.Int1 function;
         if (!exact) {
@@ -142,10 +141,10 @@ final class FloatFamily implements Family {
             // A float64 root rounded to float32 is the correctly rounded float32 root.
             function = a -> FloatBits.of((float) Math.sqrt(FloatBits.value(a)));
         }
-        return Loops.unary32(operands, type, FloatModes.wrap1(modifiers, function));
+        return Loops.unary32(operands, PtxType.F32, modes.wrap1(function));
     }
 
-    private static Operation extremum(Modifiers modifiers, Operands operands, PtxType type) {
+    private static Operation extremum(Modifiers modifiers, Operands operands, FloatModes modes) {
         boolean propagatesNan = modifiers.take("NaN");
         LaneFunctions.Int2 function;
         if (modifiers.opcode().equals("min")) {
@@ -157,7 +156,7 @@ final class FloatFamily implements Family {
                     ? (a, b) -> FloatBits.of(Math.max(FloatBits.value(a), FloatBits.value(b)))
                     : (a, b) -> FloatBits.of(maximum(FloatBits.value(a), FloatBits.value(b)));
         }
-        return Loops.binary32(operands, type, FloatModes.wrap2(modifiers, function));
+        return Loops.binary32(operands, PtxType.F32, modes.wrap2(function));
     }
 
     /** PTX returns the operand that is a number, where Java returns NaN. */

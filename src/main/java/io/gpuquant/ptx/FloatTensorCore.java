@@ -179,7 +179,7 @@ final class FloatTensorCore extends TensorCore {
                         * special(terms.exponentsB[atB + i], terms.significandsB[atB + i]);
             }
         }
-        return FloatBits.of(sum);
+        return FloatBits.canonical(FloatBits.of(sum));
     }
 
     /** A float of the same class and sign. */
