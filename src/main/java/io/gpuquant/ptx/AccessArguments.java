@@ -14,10 +14,10 @@ record AccessArguments(int base, int offset, int bytes, int[] registers, int[] s
     private static final int HEAD = 3;
 
     /** Encodes what {@link #of} reads: loop templates take plain integers. */
-    static int[] encode(int base, int offset, int elementBytes, int[] registers) {
+    static int[] encode(AddressSource source, int elementBytes, int[] registers) {
         int[] arguments = new int[HEAD + registers.length];
-        arguments[0] = base;
-        arguments[1] = offset;
+        arguments[0] = source.base();
+        arguments[1] = (int) source.offset();
         arguments[2] = elementBytes;
         System.arraycopy(registers, 0, arguments, HEAD, registers.length);
         return arguments;

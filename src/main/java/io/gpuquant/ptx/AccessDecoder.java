@@ -4,7 +4,10 @@ import io.gpuquant.ptx.syntax.Operand;
 import io.gpuquant.ptx.syntax.PtxType;
 import java.util.List;
 
-/** Chooses the operation for a load or store. */
+/**
+ * Chooses the operation for a load or store. On a fast machine those of global and shared memory have loops of their own;
+ * the rest share careful ones.
+ */
 final class AccessDecoder {
 
     private final Operands operands;
@@ -19,69 +22,82 @@ final class AccessDecoder {
         this.checked = checked;
     }
 
-    Operation decode(boolean load, String space) {
-        // createpolicy's value may follow as an operand of its own.
-        int values = load ? 0 : 1;
-        List<Operand> elements = operands.elements(values);
-        if (elements.size() != vector) {
-            throw operands.error("needs " + vector + " registers");
+    Operation load(MemorySpace space) {
+        List<Operand> elements = elements(0);
+        AddressSource source = operands.address(1, space);
+        int registerBits = registerBits(elements);
+        int[] targets = elements.stream()
+                .mapToInt(element -> operands.wideTarget(element, type))
+                .toArray();
+        boolean wide = registerBits == Long.SIZE;
+        if (!hasLoop(space, source)) {
+            return new CarefulLoad(space, source, type, targets, registerBits);
         }
-        if (!(operands.get(1 - values) instanceof Operand.Address address)) {
-            throw operands.error("needs an address in brackets");
+        int[] arguments = AccessArguments.encode(source, type.bytes(), targets);
+        if (space == MemorySpace.GLOBAL) {
+            return wide
+                    ? LoopSpecializer.operation(GlobalLoadLongs.class, ElementAccess.globalLongReader(type), arguments)
+                    : LoopSpecializer.operation(
+                            GlobalLoadWords.class, ElementAccess.globalReader(type, registerBits), arguments);
         }
-        MemorySpace memory = MemorySpace.named(space);
-        boolean wideBase = operands.isWideRegister(address.base());
-        boolean symbol = address.base() instanceof Operand.Symbol;
-        if (memory != MemorySpace.SHARED && !wideBase && !symbol) {
-            throw operands.error("needs a 64-bit address");
-        }
-        int base = wideBase || memory != MemorySpace.SHARED
-                ? operands.wide(address.base(), PtxType.U64)
-                : operands.word(address.base(), PtxType.U32);
-        boolean wide = wideBase || memory != MemorySpace.SHARED;
-        int[] registers = MemoryFamily.registers(operands, elements, type, load);
-        AddressSource source = new AddressSource(base, wide, address.offset());
-        if (!checked && address.offset() == (int) address.offset()) {
-            if (memory == MemorySpace.GLOBAL) {
-                return fastGlobal(load, base, (int) address.offset(), registers);
-            }
-            if (memory == MemorySpace.SHARED && !wide) {
-                return fastShared(load, base, (int) address.offset(), registers);
-            }
-        }
-        int registerBits = load ? operands.registerBits(elements.getFirst()) : type.bits();
-        return load
-                ? new CarefulLoad(memory, source, type, registers, registerBits)
-                : new CarefulStore(memory, source, type, registers);
+        return wide
+                ? LoopSpecializer.operation(SharedLoadLongs.class, ElementAccess.sharedLongReader(type), arguments)
+                : LoopSpecializer.operation(
+                        SharedLoadWords.class, ElementAccess.sharedReader(type, registerBits), arguments);
     }
 
-    private Operation fastGlobal(boolean load, int base, int offset, int[] registers) {
-        int[] arguments = AccessArguments.encode(base, offset, type.bytes(), registers);
-        if (type.isWide()) {
-            return load
-                    ? LoopSpecializer.operation(GlobalLoadLongs.class, ElementAccess.GLOBAL_LONG_READER, arguments)
-                    : LoopSpecializer.operation(GlobalStoreLongs.class, ElementAccess.GLOBAL_LONG_WRITER, arguments);
+    Operation store(MemorySpace space) {
+        List<Operand> elements = elements(1);
+        AddressSource source = operands.address(0, space);
+        boolean wide = registerBits(elements) == Long.SIZE;
+        int[] values = elements.stream()
+                .mapToInt(element -> operands.wideSource(element, type))
+                .toArray();
+        if (!hasLoop(space, source)) {
+            return new CarefulStore(space, source, type, values, wide);
         }
-        return load
-                ? LoopSpecializer.operation(
-                        GlobalLoadWords.class, ElementAccess.globalReader(type, registerBits()), arguments)
-                : LoopSpecializer.operation(GlobalStoreWords.class, ElementAccess.globalWriter(type), arguments);
-    }
-
-    private Operation fastShared(boolean load, int base, int offset, int[] registers) {
-        int[] arguments = AccessArguments.encode(base, offset, type.bytes(), registers);
-        if (type.isWide()) {
-            return load
-                    ? LoopSpecializer.operation(SharedLoadLongs.class, ElementAccess.SHARED_LONG_READER, arguments)
-                    : LoopSpecializer.operation(SharedStoreLongs.class, ElementAccess.SHARED_LONG_WRITER, arguments);
+        int[] arguments = AccessArguments.encode(source, type.bytes(), values);
+        if (space == MemorySpace.GLOBAL) {
+            return wide
+                    ? LoopSpecializer.operation(GlobalStoreLongs.class, ElementAccess.globalLongWriter(type), arguments)
+                    : LoopSpecializer.operation(GlobalStoreWords.class, ElementAccess.globalWriter(type), arguments);
         }
-        return load
-                ? LoopSpecializer.operation(
-                        SharedLoadWords.class, ElementAccess.sharedReader(type, registerBits()), arguments)
+        return wide
+                ? LoopSpecializer.operation(SharedStoreLongs.class, ElementAccess.sharedLongWriter(type), arguments)
                 : LoopSpecializer.operation(SharedStoreWords.class, ElementAccess.sharedWriter(type), arguments);
     }
 
-    private int registerBits() {
-        return operands.registerBits(operands.elements(0).getFirst());
+    private boolean hasLoop(MemorySpace space, AddressSource source) {
+        boolean known = space == MemorySpace.GLOBAL || space == MemorySpace.SHARED && !source.wide();
+        return !checked && known && source.offset() == (int) source.offset();
+    }
+
+    private List<Operand> elements(int position) {
+        List<Operand> elements = operands.elements(position);
+        if (elements.size() != vector) {
+            throw operands.error("needs " + vector + " registers");
+        }
+        return elements;
+    }
+
+    /** Width of the registers, which must be the same for all elements; sinks and literals go with any but 64 bits. */
+    private int registerBits(List<Operand> elements) {
+        int bits = 0;
+        boolean others = false;
+        for (Operand element : elements) {
+            if (!(element instanceof Operand.Register)) {
+                others = true;
+                continue;
+            }
+            int own = operands.registerBits(element, type);
+            if (bits != 0 && own != bits) {
+                throw operands.error("names registers of different widths");
+            }
+            bits = own;
+        }
+        if (others && bits == Long.SIZE && !type.isWide()) {
+            throw operands.error("mixes registers of 64 bits with other operands");
+        }
+        return bits == 0 ? type.bits() : bits;
     }
 }

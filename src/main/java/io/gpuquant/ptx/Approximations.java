@@ -1,7 +1,6 @@
 package io.gpuquant.ptx;
 
-import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
+import java.util.Locale;
 import java.util.function.DoubleUnaryOperator;
 
 /**
@@ -11,10 +10,10 @@ import java.util.function.DoubleUnaryOperator;
  */
 final class Approximations {
 
-    /** A function and its error bound, relative or absolute. */
+    /** A function and its error bound: relative, or absolute where a result is smaller than one. */
     private enum Function {
         EX2(Approximations::exp2, 0x1p-22, false),
-        LG2(x -> Math.log(x) / Math.log(2), 0x1p-22, true),
+        LG2(Approximations::log2, 0x1p-22, true),
         RCP(x -> 1 / x, 0x1p-23, false),
         SQRT(Math::sqrt, 0x1p-23, false),
         RSQRT(x -> 1 / Math.sqrt(x), 0x1.1p-23, false),
@@ -31,30 +30,41 @@ final class Approximations {
             this.bound = bound;
             this.absolute = absolute;
         }
+
+        /** A result that errs, for an input and a seed. */
+        private float perturbed(int input, long seed) {
+            double result = exact.applyAsDouble(FloatBits.value(input));
+            if (!Double.isFinite(result)) {
+                return (float) result;
+            }
+            double error = bound * share(input, seed);
+            return (float) (result + error * (absolute ? Math.max(1, Math.abs(result)) : result));
+        }
     }
 
-    private record Key(Function function, long seed) {}
+    private record Perturbed(Function function, long seed) {}
 
-    private static final Map<Key, LaneFunctions.Int1> PERTURBED = new ConcurrentHashMap<>();
-    private static final Map<Long, LaneFunctions.Int2> PERTURBED_DIVISION = new ConcurrentHashMap<>();
+    private record PerturbedDivision(long seed) {}
 
     /** Relative bound of {@code div.full} and {@code div.approx}: two units in the last place. */
     private static final double DIVISION_BOUND = 0x1p-22;
+
+    private static final double LN_2 = 0.6931471805599453;
 
     private Approximations() {}
 
     /** The function of an opcode. */
     static LaneFunctions.Int1 of(String opcode, MachineOptions options) {
-        Function function = Function.valueOf(opcode.toUpperCase(java.util.Locale.ROOT));
+        Function function = Function.valueOf(opcode.toUpperCase(Locale.ROOT));
         if (options.perturbation()) {
-            return PERTURBED.computeIfAbsent(
-                    new Key(function, options.seed()),
-                    key -> a -> perturb(function.exact.applyAsDouble(FloatBits.value(a)), a, function, key.seed()));
+            long seed = options.seed();
+            return LaneFunctions.shared(
+                    new Perturbed(function, seed), () -> a -> FloatBits.of(function.perturbed(a, seed)));
         }
         // One lambda per function, not one that captures it, so that each gets loops of its own.
         return switch (function) {
             case EX2 -> a -> FloatBits.of((float) exp2(FloatBits.value(a)));
-            case LG2 -> a -> FloatBits.of((float) (Math.log(FloatBits.value(a)) / Math.log(2)));
+            case LG2 -> a -> FloatBits.of((float) log2(FloatBits.value(a)));
             case RCP -> a -> FloatBits.of(1 / FloatBits.value(a));
             case SQRT -> a -> FloatBits.of((float) Math.sqrt(FloatBits.value(a)));
             case RSQRT -> a -> FloatBits.of((float) (1 / Math.sqrt(FloatBits.value(a))));
@@ -66,22 +76,14 @@ final class Approximations {
 
     /** {@code div.full} and {@code div.approx}. */
     static LaneFunctions.Int2 division(MachineOptions options) {
-        if (options.perturbation()) {
-            return PERTURBED_DIVISION.computeIfAbsent(options.seed(), seed -> (a, b) -> {
-                double exact = (double) FloatBits.value(a) / FloatBits.value(b);
-                return FloatBits.of((float) (exact * (1 + DIVISION_BOUND * share(a * 31 + b, seed))));
-            });
+        if (!options.perturbation()) {
+            return (a, b) -> FloatBits.of(FloatBits.value(a) / FloatBits.value(b));
         }
-        return (a, b) -> FloatBits.of(FloatBits.value(a) / FloatBits.value(b));
-    }
-
-    private static int perturb(double exact, int input, Function function, long seed) {
-        double error = function.bound * share(input, seed);
-        double result = exact;
-        if (Double.isFinite(exact)) {
-            result = function.absolute ? exact + error : exact * (1 + error);
-        }
-        return FloatBits.of((float) result);
+        long seed = options.seed();
+        return LaneFunctions.shared(new PerturbedDivision(seed), () -> (a, b) -> {
+            double exact = (double) FloatBits.value(a) / FloatBits.value(b);
+            return FloatBits.of((float) (exact * (1 + DIVISION_BOUND * share(a * 31 + b, seed))));
+        });
     }
 
     /** A number in (-1, 1) that depends on the input and the seed only. */
@@ -90,10 +92,14 @@ final class Approximations {
         return (mixed ^ mixed >>> 29) / (double) Long.MAX_VALUE;
     }
 
+    private static double log2(double x) {
+        return Math.log(x) / LN_2;
+    }
+
     /**
      * Two to a power, for an argument of float32 precision: a split into integer and fraction, and the Taylor polynomial
-     * of degree 9 of {@code exp} on the fraction, whose remainder on [-1/2, 1/2] is below 1e-11. {@link Math#pow} would
-     * cost ten times as much, and softmax lives of this function.
+     * of degree 9 of {@code exp} on the fraction, whose remainder on [-ln 2/2, ln 2/2] is below 1e-11. {@link Math#pow}
+     * would cost ten times as much, and softmax lives of this function.
      */
     private static double exp2(double x) {
         if (!(x > -1075)) {
@@ -103,32 +109,20 @@ final class Approximations {
             return Double.POSITIVE_INFINITY;
         }
         double whole = Math.rint(x);
-        double t = (x - whole) * 0.6931471805599453;
-        double p = 1
-                + t
-                        * (1
-                                + t
-                                        * (0.5
-                                                + t
-                                                        * (1 / 6.0
-                                                                + t
-                                                                        * (1 / 24.0
-                                                                                + t
-                                                                                        * (1 / 120.0
-                                                                                                + t
-                                                                                                        * (1 / 720.0
-                                                                                                                + t
-                                                                                                                        * (1
-                                                                                                                                        / 5040.0
-                                                                                                                                + t
-                                                                                                                                        * (1
-                                                                                                                                                        / 40320.0
-                                                                                                                                                + t
-                                                                                                                                                        / 362880.0))))))));
+        double t = (x - whole) * LN_2;
+        double polynomial = 1 / 362880.0;
+        polynomial = polynomial * t + 1 / 40320.0;
+        polynomial = polynomial * t + 1 / 5040.0;
+        polynomial = polynomial * t + 1 / 720.0;
+        polynomial = polynomial * t + 1 / 120.0;
+        polynomial = polynomial * t + 1 / 24.0;
+        polynomial = polynomial * t + 1 / 6.0;
+        polynomial = polynomial * t + 0.5;
+        polynomial = polynomial * t + 1;
+        polynomial = polynomial * t + 1;
         int exponent = (int) whole;
-        if (exponent >= -1022 && exponent <= 1023) {
-            return p * Double.longBitsToDouble((long) (exponent + 1023) << 52);
-        }
-        return Math.scalb(p, exponent);
+        return exponent >= Double.MIN_EXPONENT && exponent <= Double.MAX_EXPONENT
+                ? polynomial * Double.longBitsToDouble((long) (exponent + Double.MAX_EXPONENT) << 52)
+                : Math.scalb(polynomial, exponent);
     }
 }

@@ -9,4 +9,8 @@ import org.jspecify.annotations.Nullable;
  * @param threads how many threads must arrive, or zero for all of the block that have not ended
  * @param reduction what the arriving warps compute together, or null
  */
-record Barrier(int id, int threads, @Nullable BarrierReduction reduction) {}
+record Barrier(int id, int threads, @Nullable BarrierReduction reduction) {
+
+    /** How many barriers a block has. */
+    static final int COUNT = 16;
+}

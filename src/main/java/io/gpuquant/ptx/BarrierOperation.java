@@ -23,9 +23,13 @@ final class BarrierOperation extends Operation {
     void execute(Warp warp, int mask) {
         int lane = Integer.numberOfTrailingZeros(mask);
         int count = threads < 0 ? 0 : warp.words[threads][lane];
-        if (count % LANES != 0) {
+        if (count < 0 || count % LANES != 0 || threads >= 0 && count == 0) {
             throw new LaneFault(lane, "a barrier for " + count + " threads, not a multiple of " + LANES);
         }
-        warp.waitAt(new Barrier(warp.words[id][lane], count, reduction));
+        int number = warp.words[id][lane];
+        if (Integer.compareUnsigned(number, Barrier.COUNT) >= 0) {
+            throw new LaneFault(lane, "barrier " + number + " is not one of the " + Barrier.COUNT);
+        }
+        warp.waitAt(new Barrier(number, count, reduction));
     }
 }

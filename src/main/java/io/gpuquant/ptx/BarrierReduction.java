@@ -1,7 +1,5 @@
 package io.gpuquant.ptx;
 
-import org.jspecify.annotations.Nullable;
-
 /** The result of {@code bar.red}: a count or a vote over a predicate of all threads that arrive. */
 final class BarrierReduction {
 
@@ -50,14 +48,5 @@ final class BarrierReduction {
 
     private void vote(Warp warp, int lanes, boolean holds) {
         warp.predicates[target] = warp.predicates[target] & ~lanes | (holds ? lanes : 0);
-    }
-
-    static @Nullable Kind kindNamed(String name) {
-        return switch (name) {
-            case "popc" -> Kind.POPC;
-            case "and" -> Kind.AND;
-            case "or" -> Kind.OR;
-            default -> null;
-        };
     }
 }

@@ -34,7 +34,7 @@ final class BitFamily implements Family {
     }
 
     private static Operation logic(Modifiers modifiers, Operands operands) {
-        PtxType type = modifiers.takeType();
+        PtxType type = modifiers.takeType(PtxType.PRED, PtxType.B16, PtxType.B32, PtxType.B64);
         String opcode = modifiers.opcode();
         if (type == PtxType.PRED) {
             return predicateLogic(opcode, operands);
@@ -52,60 +52,68 @@ final class BitFamily implements Family {
             case "and" -> Loops.binary32(operands, type, (a, b) -> a & b);
             case "or" -> Loops.binary32(operands, type, (a, b) -> a | b);
             case "xor" -> Loops.binary32(operands, type, (a, b) -> a ^ b);
-            case "not" -> Loops.unary32(operands, type, type.bits() == SHORT_BITS ? a -> ~a & SHORT : a -> ~a);
+            case "not" -> Loops.unary32(operands, type, type == PtxType.B16 ? a -> ~a & SHORT : a -> ~a);
             default -> Loops.unary32(operands, type, a -> a == 0 ? 1 : 0);
         };
     }
 
     private static Operation predicateLogic(String opcode, Operands operands) {
-        int target = operands.predicateTarget(0);
-        int first = operands.predicate(1);
-        if (opcode.equals("not")) {
-            operands.requireCount(2);
-            return new PredicateOperation(PredicateOperation.Kind.NOT, target, first, first);
-        }
-        operands.requireCount(3);
         PredicateOperation.Kind kind = switch (opcode) {
             case "and" -> PredicateOperation.Kind.AND;
             case "or" -> PredicateOperation.Kind.OR;
             case "xor" -> PredicateOperation.Kind.XOR;
+            case "not" -> PredicateOperation.Kind.NOT;
             default -> throw operands.error("is not supported for predicates");
         };
-        return new PredicateOperation(kind, target, first, operands.predicate(2));
+        boolean unary = kind == PredicateOperation.Kind.NOT;
+        operands.requireCount(unary ? 2 : 3);
+        int target = operands.predicateTarget(0);
+        int first = operands.predicate(1);
+        int second = unary ? first : operands.predicate(2);
+        if (operands.isNegated(1) || !unary && operands.isNegated(2)) {
+            throw operands.error("takes predicates that are not negated");
+        }
+        return new PredicateOperation(kind, target, first, second);
     }
 
     // PTX clamps shift amounts to the width, where Java takes them modulo the width.
 
     private static Operation shiftLeft(Modifiers modifiers, Operands operands) {
-        PtxType type = modifiers.takeType();
-        return switch (type) {
-            case B16 ->
-                Loops.binary32(
+        PtxType type = modifiers.takeType(PtxType.B16, PtxType.B32, PtxType.B64);
+        return switch (type.bits()) {
+            case SHORT_BITS ->
+                Loops.shift32(
                         operands, type, (a, b) -> Integer.compareUnsigned(b, SHORT_BITS) >= 0 ? 0 : a << b & SHORT);
-            case B32 -> Loops.binary32(operands, type, (a, b) -> (b & ~31) != 0 ? 0 : a << b);
-            case B64 -> Loops.shift64(operands, type, (a, b) -> (b & ~63) != 0 ? 0 : a << b);
-            default -> throw modifiers.unsupported(type);
+            case Integer.SIZE -> Loops.shift32(operands, type, (a, b) -> (b & ~31) != 0 ? 0 : a << b);
+            default -> Loops.shift64(operands, type, (a, b) -> (b & ~63) != 0 ? 0 : a << b);
         };
     }
 
     private static Operation shiftRight(Modifiers modifiers, Operands operands) {
-        PtxType type = modifiers.takeType();
+        PtxType type = modifiers.takeType(
+                PtxType.B16,
+                PtxType.B32,
+                PtxType.B64,
+                PtxType.U16,
+                PtxType.U32,
+                PtxType.U64,
+                PtxType.S16,
+                PtxType.S32,
+                PtxType.S64);
         return switch (type) {
-            case U16, B16 ->
-                Loops.binary32(operands, type, (a, b) -> Integer.compareUnsigned(b, SHORT_BITS) >= 0 ? 0 : a >>> b);
-            case S16 -> Loops.binary32(operands, type, (a, b) -> (short) a >> clamp(b, SHORT_BITS - 1) & SHORT);
-            case U32, B32 -> Loops.binary32(operands, type, (a, b) -> (b & ~31) != 0 ? 0 : a >>> b);
-            case S32 -> Loops.binary32(operands, type, (a, b) -> a >> ((b & ~31) != 0 ? 31 : b));
-            case U64, B64 -> Loops.shift64(operands, type, (a, b) -> (b & ~63) != 0 ? 0 : a >>> b);
+            case S16 -> Loops.shift32(operands, type, (a, b) -> (short) a >> clamp(b, SHORT_BITS - 1) & SHORT);
+            case S32 -> Loops.shift32(operands, type, (a, b) -> a >> ((b & ~31) != 0 ? 31 : b));
             case S64 -> Loops.shift64(operands, type, (a, b) -> a >> ((b & ~63) != 0 ? 63 : b));
-            default -> throw modifiers.unsupported(type);
+            case U64, B64 -> Loops.shift64(operands, type, (a, b) -> (b & ~63) != 0 ? 0 : a >>> b);
+            // Narrow values are zero-extended, so that the bits shifted in are zeros up to the 32nd place.
+            default -> Loops.shift32(operands, type, (a, b) -> (b & ~31) != 0 ? 0 : a >>> b);
         };
     }
 
     private static Operation funnel(Modifiers modifiers, Operands operands) {
         String direction = modifiers.requireOneOf("l", "r");
         boolean wrap = modifiers.requireOneOf("wrap", "clamp").equals("wrap");
-        PtxType type = modifiers.takeType();
+        PtxType type = modifiers.takeType(PtxType.B32);
         // Operands are the low half, the high half and the amount.
         if (direction.equals("l")) {
             return Loops.ternary32(
@@ -136,21 +144,23 @@ final class BitFamily implements Family {
     }
 
     private static Operation lop3(Modifiers modifiers, Operands operands) {
-        PtxType type = modifiers.takeType();
+        PtxType type = modifiers.takeType(PtxType.B32);
         operands.requireCount(5);
-        return new Lop3(
-                operands.wordTarget(0),
-                operands.word(1, type),
-                operands.word(2, type),
-                operands.word(3, type),
-                operands.literal(4));
+        int table = operands.literal(4);
+        if (table < 0 || table >= Lop3.TABLES) {
+            throw operands.error("needs a table from 0 to 255");
+        }
+        return LoopSpecializer.operation(
+                Ternary32.class,
+                Lop3.of(table),
+                operands.target(0, type),
+                operands.source(1, type),
+                operands.source(2, type),
+                operands.source(3, type));
     }
 
     private static Operation permute(Modifiers modifiers, Operands operands) {
-        PtxType type = modifiers.takeType();
-        if (modifiers.takeOneOf("f4e", "b4e", "rc8", "ecl", "ecr", "rc16").isPresent()) {
-            throw modifiers.error("is supported without a mode only");
-        }
+        PtxType type = modifiers.takeType(PtxType.B32);
         return Loops.ternary32(operands, type, BitFamily::permuteBytes);
     }
 
@@ -169,12 +179,11 @@ final class BitFamily implements Family {
     }
 
     private static Operation extract(Modifiers modifiers, Operands operands) {
-        PtxType type = modifiers.takeType();
-        return switch (type) {
-            case U32 -> Loops.ternary32(operands, type, (a, b, c) -> extract(a, b, c, false));
-            case S32 -> Loops.ternary32(operands, type, (a, b, c) -> extract(a, b, c, true));
-            default -> throw modifiers.unsupported(type);
-        };
+        PtxType type = modifiers.takeType(PtxType.U32, PtxType.S32);
+        return Loops.ternary32(
+                operands,
+                type,
+                type.isSigned() ? (a, b, c) -> extract(a, b, c, true) : (a, b, c) -> extract(a, b, c, false));
     }
 
     private static int extract(int value, int position, int length, boolean signed) {
@@ -192,25 +201,22 @@ final class BitFamily implements Family {
     }
 
     private static Operation insert(Modifiers modifiers, Operands operands) {
-        PtxType type = modifiers.takeType();
-        if (type != PtxType.B32) {
-            throw modifiers.unsupported(type);
-        }
+        PtxType type = modifiers.takeType(PtxType.B32);
         operands.requireCount(5);
         return new BitFieldInsert(
-                operands.wordTarget(0),
-                operands.word(1, type),
-                operands.word(2, type),
-                operands.word(3, PtxType.U32),
-                operands.word(4, PtxType.U32));
+                operands.target(0, type),
+                operands.source(1, type),
+                operands.source(2, type),
+                operands.source(3, PtxType.U32),
+                operands.source(4, PtxType.U32));
     }
 
     private static Operation count(Modifiers modifiers, Operands operands) {
-        PtxType type = modifiers.takeType();
-        if (type == PtxType.B64) {
+        PtxType type = modifiers.takeType(PtxType.B32, PtxType.B64);
+        if (type.isWide()) {
             return switch (modifiers.opcode()) {
-                case "popc" -> Loops.narrow(operands, type, a -> Long.bitCount(a));
-                case "clz" -> Loops.narrow(operands, type, a -> Long.numberOfLeadingZeros(a));
+                case "popc" -> Loops.narrow(operands, PtxType.U32, type, a -> Long.bitCount(a));
+                case "clz" -> Loops.narrow(operands, PtxType.U32, type, a -> Long.numberOfLeadingZeros(a));
                 default -> Loops.unary64(operands, type, a -> Long.reverse(a));
             };
         }

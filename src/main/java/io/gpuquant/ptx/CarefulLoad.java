@@ -29,8 +29,8 @@ final class CarefulLoad extends Operation {
             space.checkRead(warp, lane, address, bytes * targets.length);
             for (int i = 0; i < targets.length; i++) {
                 long value = space.read(warp, lane, address + (long) i * bytes, bytes);
-                if (type.isWide()) {
-                    warp.longs[targets[i]][lane] = value;
+                if (registerBits == Long.SIZE) {
+                    warp.longs[targets[i]][lane] = ElementAccess.extend(value, type);
                 } else {
                     warp.words[targets[i]][lane] = ElementAccess.extend((int) value, type, registerBits);
                 }

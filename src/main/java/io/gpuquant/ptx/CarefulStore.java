@@ -9,12 +9,17 @@ final class CarefulStore extends Operation {
     private final AddressSource source;
     private final PtxType type;
     private final int[] values;
+    private final boolean wide;
 
-    CarefulStore(MemorySpace space, AddressSource source, PtxType type, int[] values) {
+    /**
+     * @param wide whether the values are in 64-bit registers
+     */
+    CarefulStore(MemorySpace space, AddressSource source, PtxType type, int[] values, boolean wide) {
         this.space = space;
         this.source = source;
         this.type = type;
         this.values = values;
+        this.wide = wide;
     }
 
     @Override
@@ -26,7 +31,7 @@ final class CarefulStore extends Operation {
             long address = source.address(warp, lane);
             space.checkWrite(warp, lane, address, bytes * values.length, false);
             for (int i = 0; i < values.length; i++) {
-                long value = type.isWide() ? warp.longs[values[i]][lane] : warp.words[values[i]][lane];
+                long value = wide ? warp.longs[values[i]][lane] : warp.words[values[i]][lane];
                 space.write(warp, lane, address + (long) i * bytes, bytes, value);
             }
         }

@@ -1,7 +1,7 @@
 package io.gpuquant.ptx;
 
 import io.gpuquant.ptx.syntax.PtxType;
-import java.math.BigDecimal;
+import java.util.Set;
 
 /**
  * One form of {@code cvt}, on the bits of one lane.
@@ -11,51 +11,78 @@ import java.math.BigDecimal;
  */
 record Conversion(PtxType target, PtxType source, String rounding, boolean flush, boolean saturate, int targetBits) {
 
-    private static final int TF32_ROUND = 0x1000;
-    private static final int TF32_MASK = 0xffffe000;
+    private static final Set<String> TO_INTEGRAL = Set.of("rni", "rzi", "rmi", "rpi");
+    private static final Set<String> TO_FLOAT = Set.of("rn", "rz", "rm", "rp");
+    private static final int TF32_DROPPED_BITS = 13;
 
-    /** Whether PTX has this conversion and {@link #apply} computes it. */
+    /**
+     * Whether this is a conversion of PTX for sm_80. Modifiers that make no difference, such as saturation where a result
+     * saturates anyway, are refused.
+     */
     boolean isSupported() {
-        if (target == PtxType.TF32) {
-            return source == PtxType.F32 && rounding.equals("rna");
-        }
-        if (target.isFloat() && source.isFloat()) {
-            boolean integral = rounding.endsWith("i") && !rounding.equals("i");
-            if (integral) {
-                return target == source && (target == PtxType.F32 || target == PtxType.F64);
-            }
-            return switch (target) {
-                case F32 -> source != PtxType.F64 || !rounding.isEmpty();
-                case F64 -> rounding.isEmpty();
-                case F16, BF16 -> source == PtxType.F32 && (rounding.equals("rn") || rounding.equals("rz"));
-                default -> false;
-            };
+        if (flush && target != PtxType.F32 && source != PtxType.F32) {
+            return false;
         }
         if (target.isFloat()) {
-            return switch (target) {
-                case F32, F64, F16 -> rounding.equals("rn") || rounding.equals("rz") && target == PtxType.F32;
-                default -> false;
-            };
+            return source.isFloat() ? isSupportedBetweenFloats() : isSupportedFromInteger();
         }
-        if (source.isFloat()) {
-            return rounding.endsWith("i");
-        }
-        return rounding.isEmpty() && source.isInteger() && target.isInteger();
+        return source.isFloat() ? isSupportedToInteger() : isSupportedBetweenIntegers();
     }
 
-    /** The bits of the result, zero-extended; {@code bits} are those of the source register, zero-extended. */
+    private boolean isSupportedBetweenFloats() {
+        boolean rounded = TO_FLOAT.contains(rounding);
+        boolean exact = rounding.isEmpty();
+        if (target == source && (exact || TO_INTEGRAL.contains(rounding))) {
+            return target == PtxType.F16 || target == PtxType.F32 || target == PtxType.F64;
+        }
+        return switch (target) {
+            case TF32 -> source == PtxType.F32 && rounding.equals("rna") && !flush && !saturate;
+            case BF16 -> source == PtxType.F32 && rounded && !saturate;
+            case F16 -> (source == PtxType.F32 || source == PtxType.F64) && rounded;
+            case F32 ->
+                switch (source) {
+                    case F16 -> exact;
+                    case BF16 -> exact && !flush && !saturate;
+                    case F64 -> rounded;
+                    default -> false;
+                };
+            case F64 -> exact && (source == PtxType.F16 || source == PtxType.F32);
+            default -> false;
+        };
+    }
+
+    private boolean isSupportedFromInteger() {
+        boolean known = target == PtxType.F16 || target == PtxType.F32 || target == PtxType.F64;
+        return known && isTyped(source) && TO_FLOAT.contains(rounding) && !flush && !saturate;
+    }
+
+    private boolean isSupportedToInteger() {
+        boolean known = source == PtxType.F16 || source == PtxType.F32 || source == PtxType.F64;
+        return known && isTyped(target) && TO_INTEGRAL.contains(rounding) && !saturate;
+    }
+
+    private boolean isSupportedBetweenIntegers() {
+        return rounding.isEmpty() && isTyped(source) && isTyped(target) && !flush && (!saturate || losesValues());
+    }
+
+    /** Whether a type is an integer with or without sign, rather than plain bits. */
+    private static boolean isTyped(PtxType type) {
+        return type.isInteger() && !type.isBits();
+    }
+
+    private boolean losesValues() {
+        int sourceDigits = source.isSigned() ? source.bits() - 1 : source.bits();
+        int targetDigits = target.isSigned() ? target.bits() - 1 : target.bits();
+        return sourceDigits > targetDigits || source.isSigned() && !target.isSigned();
+    }
+
+    /** The bits of the result, zero-extended; of {@code bits}, those of the source register, the low ones count. */
     long apply(long bits) {
-        if (target == PtxType.TF32) {
-            return tf32((int) bits) & 0xffff_ffffL;
-        }
         if (source.isFloat()) {
-            return target.isFloat() ? floatToFloat(bits) : floatToInteger(bits);
+            double value = floatValue(bits);
+            return target.isFloat() ? fromFloat(value) : toInteger(value);
         }
-        return target.isFloat() ? integerToFloat(bits) : integerToInteger(bits);
-    }
-
-    private static int tf32(int bits) {
-        return Float.isNaN(FloatBits.value(bits)) ? FloatBits.NAN : bits + TF32_ROUND & TF32_MASK;
+        return target.isFloat() ? fromInteger(bits) : betweenIntegers(bits);
     }
 
     private double floatValue(long bits) {
@@ -72,47 +99,39 @@ record Conversion(PtxType target, PtxType source, String rounding, boolean flush
         return source.isSigned() ? bits << unused >> unused : bits << unused >>> unused;
     }
 
-    private long floatToFloat(long bits) {
-        double value = floatValue(bits);
-        if (rounding.endsWith("i")) {
-            value = roundToIntegral(value);
+    private long fromFloat(double value) {
+        double result = TO_INTEGRAL.contains(rounding) ? roundToIntegral(value) : value;
+        if (saturate) {
+            result = result > 0 ? Math.min(result, 1) : 0;
         }
-        if (target == PtxType.F64) {
-            return FloatBits.of(value);
-        }
-        float single = source == PtxType.F64 ? toSingle(value) : (float) value;
-        int result = switch (target) {
-            case F32 -> FloatBits.canonical(FloatBits.of(single));
-            case F16 ->
-                rounding.equals("rz") ? truncateHalf(HalfArithmetic.F16, single) : HalfArithmetic.F16.round(single);
-            default ->
-                rounding.equals("rz") ? truncateHalf(HalfArithmetic.BF16, single) : HalfArithmetic.BF16.round(single);
-        };
-        if (target == PtxType.F32) {
-            result = flush ? FloatBits.flush(result) : result;
-            result = saturate ? FloatBits.saturate(result) : result;
-        }
-        return result & 0xffff_ffffL;
+        return format(result);
     }
 
-    private float toSingle(double value) {
-        float nearest = (float) value;
-        if (rounding.equals("rn") || Double.isNaN(value) || Double.isInfinite(value) || value == nearest) {
-            return nearest;
-        }
-        DirectedRounding.Mode mode = switch (rounding) {
-            case "rz" -> DirectedRounding.Mode.TOWARD_ZERO;
-            case "rm" -> DirectedRounding.Mode.DOWN;
-            default -> DirectedRounding.Mode.UP;
+    private long format(double value) {
+        Rounding direction = TO_FLOAT.contains(rounding) ? Rounding.named(rounding) : Rounding.NEAREST_EVEN;
+        return switch (target) {
+            case F16 -> FloatFormat.F16.round(value, direction);
+            case BF16 -> FloatFormat.BF16.round(value, direction);
+            case TF32 ->
+                Double.isNaN(value)
+                        ? FloatBits.NAN
+                        : FloatFormat.TF32.round(value, Rounding.NEAREST_AWAY) << TF32_DROPPED_BITS;
+            case F64 -> FloatFormat.F64.round(value, direction);
+            default -> {
+                int bits = (int) FloatFormat.F32.round(value, direction);
+                yield (flush ? FloatBits.flush(bits) : bits) & 0xffff_ffffL;
+            }
         };
-        return DirectedRounding.round(new BigDecimal(value), nearest, mode);
     }
 
-    private static int truncateHalf(HalfArithmetic format, float value) {
-        int nearest = format.round(value);
-        float back = format.value(nearest);
-        // Bits of one sign order like magnitudes, so one step toward zero is one less; from infinity it is the largest.
-        return Math.abs(back) > Math.abs(value) ? nearest - 1 : nearest;
+    private long fromInteger(long bits) {
+        long value = integerValue(bits);
+        Rounding direction = Rounding.named(rounding);
+        return switch (target) {
+            case F16 -> FloatFormat.F16.round(value, source.isSigned(), direction);
+            case F64 -> FloatFormat.F64.round(value, source.isSigned(), direction);
+            default -> FloatFormat.F32.round(value, source.isSigned(), direction);
+        };
     }
 
     private double roundToIntegral(double value) {
@@ -124,21 +143,27 @@ record Conversion(PtxType target, PtxType source, String rounding, boolean flush
         };
     }
 
-    private long floatToInteger(long bits) {
-        double value = roundToIntegral(floatValue(bits));
-        if (Double.isNaN(value)) {
-            return 0;
+    private long toInteger(double exact) {
+        if (Double.isNaN(exact)) {
+            // The specification's choice: zero, but the sign bit where 64 bits come in or go out.
+            boolean wide = source == PtxType.F64 || target.bits() == Long.SIZE;
+            return wide ? inRegister(target.isSigned() ? Long.MIN_VALUE >> Long.SIZE - target.bits() : signBit()) : 0;
         }
+        double value = roundToIntegral(exact);
         if (target == PtxType.U64) {
             return unsignedLong(value);
         }
         // Out-of-range values saturate, as Java's casts do.
-        long exact = (long) value;
+        long integer = (long) value;
         if (target.isSigned()) {
             long most = Long.MAX_VALUE >> Long.SIZE - target.bits();
-            return inRegister(Math.clamp(exact, -most - 1, most));
+            return inRegister(Math.clamp(integer, -most - 1, most));
         }
-        return inRegister(Math.clamp(exact, 0, (1L << target.bits()) - 1));
+        return inRegister(Math.clamp(integer, 0, (1L << target.bits()) - 1));
+    }
+
+    private long signBit() {
+        return 1L << target.bits() - 1;
     }
 
     private static long unsignedLong(double value) {
@@ -151,21 +176,7 @@ record Conversion(PtxType target, PtxType source, String rounding, boolean flush
         return value < 0x1p63 ? (long) value : (long) (value - 0x1p63) ^ Long.MIN_VALUE;
     }
 
-    private long integerToFloat(long bits) {
-        long value = integerValue(bits);
-        boolean unsignedWide = source == PtxType.U64 && value < 0;
-        BigDecimal exact = unsignedWide ? new BigDecimal(Long.toUnsignedString(value)) : BigDecimal.valueOf(value);
-        if (target == PtxType.F64) {
-            return FloatBits.of(unsignedWide ? exact.doubleValue() : (double) value);
-        }
-        float nearest = unsignedWide ? exact.floatValue() : (float) value;
-        if (rounding.equals("rz")) {
-            nearest = DirectedRounding.round(exact, nearest, DirectedRounding.Mode.TOWARD_ZERO);
-        }
-        return (target == PtxType.F16 ? HalfArithmetic.F16.round(nearest) : FloatBits.of(nearest)) & 0xffff_ffffL;
-    }
-
-    private long integerToInteger(long bits) {
+    private long betweenIntegers(long bits) {
         long value = integerValue(bits);
         if (saturate) {
             value = saturateInteger(value);
@@ -181,7 +192,7 @@ record Conversion(PtxType target, PtxType source, String rounding, boolean flush
             return hugeSource ? most : Math.clamp(value, -most - 1, most);
         }
         if (target.bits() == Long.SIZE) {
-            return hugeSource ? value : Math.max(value, 0);
+            return Math.max(value, 0);
         }
         long most = (1L << target.bits()) - 1;
         return hugeSource ? most : Math.clamp(value, 0, most);

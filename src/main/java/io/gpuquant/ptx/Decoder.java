@@ -8,6 +8,7 @@ import io.gpuquant.ptx.syntax.PtxType;
 import io.gpuquant.ptx.syntax.Statement;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** Turns the statements of a kernel into instructions of the machine. */
@@ -15,19 +16,20 @@ final class Decoder {
 
     private final PtxFile file;
     private final Entry entry;
-    private final MachineOptions options;
     private final RegisterNames names;
     private final SharedLayout shared;
     private final KernelSymbols symbols;
     private final List<Family> families;
 
-    Decoder(PtxFile file, Entry entry, MachineOptions options) {
+    /**
+     * @param globals the module's variables in global memory
+     */
+    Decoder(PtxFile file, Entry entry, MachineOptions options, Map<String, Allocation> globals) {
         this.file = file;
         this.entry = entry;
-        this.options = options;
         names = new RegisterNames(entry.registers());
         shared = new SharedLayout(entry.variables(), options.isChecked());
-        symbols = new KernelSymbols(entry, shared);
+        symbols = new KernelSymbols(entry, shared, globals);
         families = List.of(
                 new MoveFamily(),
                 new IntegerFamily(),
@@ -44,27 +46,22 @@ final class Decoder {
                 new BarrierFamily());
     }
 
-    PtxKernel decode() {
+    PtxKernel decode(VirtualGpu machine) {
         List<Instruction> code = new ArrayList<>();
         for (Statement statement : entry.statements()) {
             code.add(decode(statement));
         }
-        code.add(endOfKernel());
-        return new PtxKernel(file.name(), entry, code, names.layout(), shared, symbols.localBytes());
-    }
-
-    /** Running off the end of a kernel is returning from it. */
-    private Instruction endOfKernel() {
-        return new Instruction(
-                Instruction.Kind.EXIT, null, -1, false, -1, noUses(), "ret", entry.line(), "end of " + entry.name());
+        code.add(Instruction.endOf(entry.name(), entry.line()));
+        return new PtxKernel(machine, file.name(), entry, code, names.layout(), shared, symbols.localBytes());
     }
 
     private Instruction decode(Statement statement) {
         Operands operands = new Operands(file.name(), statement, names, symbols);
         return switch (statement.opcode()) {
             case "bra" -> branch(statement, operands);
-            case "ret", "exit" -> instruction(Instruction.Kind.EXIT, null, statement, -1, operands);
-            case "trap" -> instruction(Instruction.Kind.TRAP, null, statement, -1, operands);
+            case "brx" -> indexedBranch(statement, operands);
+            case "ret", "exit" -> end(Instruction.Kind.EXIT, statement, operands);
+            case "trap" -> end(Instruction.Kind.TRAP, statement, operands);
             default -> {
                 Operation operation = operation(statement, operands);
                 yield instruction(kindOf(operation), operation, statement, -1, operands);
@@ -90,13 +87,44 @@ final class Decoder {
         modifiers.take("uni");
         modifiers.requireAllTaken();
         operands.requireCount(1);
-        Integer target = operands.get(0) instanceof Operand.Symbol symbol
-                ? entry.labels().get(symbol.name())
+        int target = labelled(operands, operands.get(0) instanceof Operand.Symbol symbol ? symbol.name() : "");
+        return instruction(Instruction.Kind.BRANCH, null, statement, target, operands);
+    }
+
+    private Instruction indexedBranch(Statement statement, Operands operands) {
+        Modifiers modifiers = new Modifiers(file.name(), statement);
+        modifiers.requireOneOf("idx");
+        modifiers.take("uni");
+        modifiers.requireAllTaken();
+        operands.requireCount(2);
+        List<String> labels = operands.get(1) instanceof Operand.Symbol symbol
+                ? entry.branchTables().get(symbol.name())
                 : null;
+        if (labels == null) {
+            throw operands.error("names a list of branch targets that is not there");
+        }
+        int[] targets =
+                labels.stream().mapToInt(label -> labelled(operands, label)).toArray();
+        IndexedBranch operation = new IndexedBranch(operands.source(0, PtxType.U32), targets);
+        return instruction(Instruction.Kind.INDEXED_BRANCH, operation, statement, -1, operands);
+    }
+
+    private int labelled(Operands operands, String label) {
+        Integer target = entry.labels().get(label);
         if (target == null) {
             throw operands.error("names a label that is not there");
         }
-        return instruction(Instruction.Kind.BRANCH, null, statement, target, operands);
+        return target;
+    }
+
+    private Instruction end(Instruction.Kind kind, Statement statement, Operands operands) {
+        Modifiers modifiers = new Modifiers(file.name(), statement);
+        if (statement.opcode().equals("ret")) {
+            modifiers.take("uni");
+        }
+        modifiers.requireAllTaken();
+        operands.requireCount(0);
+        return instruction(kind, null, statement, -1, operands);
     }
 
     private Instruction instruction(
@@ -116,7 +144,8 @@ final class Decoder {
 
     private int guard(Statement statement, String name) {
         if (names.typeOf(name) != PtxType.PRED) {
-            throw new PtxSyntaxException(file.name(), statement.line(), "'" + name + "' is not a predicate");
+            throw new PtxSyntaxException(
+                    file.name(), statement.line(), "'" + statement + "' is guarded by '" + name + "', not a predicate");
         }
         return names.index(name, PtxType.PRED);
     }
@@ -126,10 +155,5 @@ final class Decoder {
             return Instruction.Kind.COLLECTIVE;
         }
         return operation instanceof BarrierOperation ? Instruction.Kind.BARRIER : Instruction.Kind.LANES;
-    }
-
-    private static Instruction.RegisterUse noUses() {
-        int[] none = {};
-        return new Instruction.RegisterUse(none, none, none, none, none, none);
     }
 }

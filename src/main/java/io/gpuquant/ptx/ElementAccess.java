@@ -58,12 +58,6 @@ final class ElementAccess {
         void write(byte[] memory, int address, long value);
     }
 
-    static final GlobalLongReader GLOBAL_LONG_READER = address -> GlobalMemory.EVERYTHING.get(LONG, address);
-    static final GlobalLongWriter GLOBAL_LONG_WRITER =
-            (address, value) -> GlobalMemory.EVERYTHING.set(LONG, address, value);
-    static final SharedLongReader SHARED_LONG_READER = (memory, at) -> (long) SharedMemory.LONG.get(memory, at);
-    static final SharedLongWriter SHARED_LONG_WRITER = (memory, at, value) -> SharedMemory.LONG.set(memory, at, value);
-
     private ElementAccess() {}
 
     /** A value of a narrow type as a register of {@code registerBits} holds it: sign-extended if the type is signed. */
@@ -74,6 +68,12 @@ final class ElementAccess {
         int unused = Integer.SIZE - type.bits();
         int extended = value << unused >> unused;
         return registerBits == Short.SIZE ? extended & 0xffff : extended;
+    }
+
+    /** A value of a type of up to 64 bits as a 64-bit register holds it. */
+    static long extend(long value, PtxType type) {
+        int unused = Long.SIZE - type.bits();
+        return type.isSigned() ? value << unused >> unused : value << unused >>> unused;
     }
 
     static GlobalReader globalReader(PtxType type, int registerBits) {
@@ -113,6 +113,54 @@ final class ElementAccess {
             case 8 -> (m, a, value) -> m[a] = (byte) value;
             case 16 -> (m, a, value) -> SharedMemory.SHORT.set(m, a, (short) value);
             default -> (m, a, value) -> SharedMemory.INT.set(m, a, value);
+        };
+    }
+
+    static GlobalLongReader globalLongReader(PtxType type) {
+        return switch (type.bits()) {
+            case 8 -> type.isSigned() ? a -> byteAt(a) : a -> byteAt(a) & 0xff;
+            case 16 ->
+                type.isSigned()
+                        ? a -> GlobalMemory.EVERYTHING.get(SHORT, a)
+                        : a -> GlobalMemory.EVERYTHING.get(SHORT, a) & 0xffff;
+            case 32 ->
+                type.isSigned()
+                        ? a -> GlobalMemory.EVERYTHING.get(INT, a)
+                        : a -> GlobalMemory.EVERYTHING.get(INT, a) & 0xffff_ffffL;
+            default -> a -> GlobalMemory.EVERYTHING.get(LONG, a);
+        };
+    }
+
+    static GlobalLongWriter globalLongWriter(PtxType type) {
+        return switch (type.bits()) {
+            case 8 -> (a, value) -> GlobalMemory.EVERYTHING.set(ValueLayout.JAVA_BYTE, a, (byte) value);
+            case 16 -> (a, value) -> GlobalMemory.EVERYTHING.set(SHORT, a, (short) value);
+            case 32 -> (a, value) -> GlobalMemory.EVERYTHING.set(INT, a, (int) value);
+            default -> (a, value) -> GlobalMemory.EVERYTHING.set(LONG, a, value);
+        };
+    }
+
+    static SharedLongReader sharedLongReader(PtxType type) {
+        return switch (type.bits()) {
+            case 8 -> type.isSigned() ? (m, a) -> m[a] : (m, a) -> m[a] & 0xff;
+            case 16 ->
+                type.isSigned()
+                        ? (m, a) -> (short) SharedMemory.SHORT.get(m, a)
+                        : (m, a) -> (short) SharedMemory.SHORT.get(m, a) & 0xffff;
+            case 32 ->
+                type.isSigned()
+                        ? (m, a) -> (int) SharedMemory.INT.get(m, a)
+                        : (m, a) -> (int) SharedMemory.INT.get(m, a) & 0xffff_ffffL;
+            default -> (m, a) -> (long) SharedMemory.LONG.get(m, a);
+        };
+    }
+
+    static SharedLongWriter sharedLongWriter(PtxType type) {
+        return switch (type.bits()) {
+            case 8 -> (m, a, value) -> m[a] = (byte) value;
+            case 16 -> (m, a, value) -> SharedMemory.SHORT.set(m, a, (short) value);
+            case 32 -> (m, a, value) -> SharedMemory.INT.set(m, a, (int) value);
+            default -> (m, a, value) -> SharedMemory.LONG.set(m, a, value);
         };
     }
 

@@ -3,11 +3,14 @@ package io.gpuquant.ptx;
 /** Floats as the bits that registers hold. */
 final class FloatBits {
 
-    /** The NaN that NVIDIA GPUs produce from any float32 operation. */
+    /** The NaN that NVIDIA GPUs produce from float32 operations. */
     static final int NAN = 0x7fffffff;
 
     /** The NaN of 16-bit float operations. */
     static final int HALF_NAN = 0x7fff;
+
+    /** The NaN of float64 operations; no specification names it, and CUDA's headers use this one. */
+    static final long DOUBLE_NAN = 0xfff8000000000000L;
 
     private static final int SIGN = 0x80000000;
     private static final int EXPONENT = 0x7f800000;
@@ -23,9 +26,10 @@ final class FloatBits {
         return Float.floatToRawIntBits(value);
     }
 
-    /** Any NaN as the one a GPU produces. */
+    /** Any NaN as the one that a GPU produces. Without a branch, because this is part of loops that must vectorize. */
     static int canonical(int bits) {
-        return Float.isNaN(Float.intBitsToFloat(bits)) ? NAN : bits;
+        int isNan = EXPONENT - (bits & ~SIGN) >> Integer.SIZE - 1;
+        return bits & ~isNan | isNan >>> 1;
     }
 
     static double value(long bits) {
@@ -33,7 +37,7 @@ final class FloatBits {
     }
 
     static long of(double value) {
-        return Double.isNaN(value) ? 0x7fffffffffffffffL : Double.doubleToRawLongBits(value);
+        return Double.isNaN(value) ? DOUBLE_NAN : Double.doubleToRawLongBits(value);
     }
 
     /** {@code .ftz}: a subnormal becomes a zero of its sign. */

@@ -2,7 +2,6 @@ package io.gpuquant.ptx;
 
 import io.gpuquant.ptx.syntax.PtxType;
 import io.gpuquant.ptx.syntax.Statement;
-import java.util.Optional;
 import java.util.Set;
 
 /** Arithmetic of float32 and float64. */
@@ -29,6 +28,10 @@ final class FloatFamily implements Family {
             "max",
             "copysign");
 
+    private static final PtxType TYPE = PtxType.F32;
+
+    private record Directed(String opcode, Rounding rounding) {}
+
     private final MachineOptions options;
 
     FloatFamily(MachineOptions options) {
@@ -43,120 +46,123 @@ final class FloatFamily implements Family {
 
     @Override
     public Operation decode(Modifiers modifiers, Operands operands) {
-        PtxType type = modifiers.takeType();
+        PtxType type = modifiers.takeType(PtxType.F32, PtxType.F64);
         return type == PtxType.F64
                 ? new DoubleArithmetic(modifiers, operands).decode()
-                : decodeSingle(modifiers, operands, type);
+                : decodeSingle(modifiers, operands);
     }
 
-    private Operation decodeSingle(Modifiers modifiers, Operands operands, PtxType type) {
-        FloatModes modes = new FloatModes(modifiers, options.isChecked());
+    private Operation decodeSingle(Modifiers modifiers, Operands operands) {
         return switch (modifiers.opcode()) {
-            case "add", "sub", "mul" -> addOrMultiply(modifiers, operands, modes);
-            case "fma", "mad" -> fma(modifiers, operands, modes);
-            case "div" -> divide(modifiers, operands, modes);
-            case "rcp", "sqrt" -> root(modifiers, operands, modes);
-            case "min", "max" -> extremum(modifiers, operands, modes);
-            case "abs" -> Loops.unary32(operands, type, modes.wrap1(a -> FloatBits.of(Math.abs(FloatBits.value(a)))));
-            case "neg" -> Loops.unary32(operands, type, modes.wrap1(a -> a ^ 0x80000000));
-            case "copysign" -> Loops.binary32(operands, type, (a, b) -> b & 0x7fffffff | a & 0x80000000);
+            case "add", "sub", "mul" -> {
+                LaneFunctions.Int2 function = addOrMultiply(modifiers);
+                yield Loops.binary32(
+                        operands,
+                        TYPE,
+                        FloatModes.saturating(modifiers, options).wrap2(function));
+            }
+            case "fma", "mad" -> {
+                LaneFunctions.Int3 function = fma(modifiers);
+                yield Loops.ternary32(
+                        operands,
+                        TYPE,
+                        FloatModes.saturating(modifiers, options).wrap3(function));
+            }
+            case "div" -> {
+                LaneFunctions.Int2 function = divide(modifiers);
+                yield Loops.binary32(
+                        operands, TYPE, FloatModes.flushing(modifiers, options).wrap2(function));
+            }
+            case "min", "max" -> {
+                LaneFunctions.Int2 function = extremum(modifiers);
+                yield Loops.binary32(
+                        operands, TYPE, FloatModes.flushing(modifiers, options).wrap2(function));
+            }
+            case "copysign" -> Loops.binary32(operands, TYPE, (a, b) -> b & 0x7fffffff | a & 0x80000000);
             default -> {
-                if (!modifiers.take("approx")) {
-                    throw modifiers.error("is supported with .approx only");
-                }
-                LaneFunctions.Int1 function = Approximations.of(modifiers.opcode(), options);
-                yield Loops.unary32(operands, type, modes.wrap1(function));
+                LaneFunctions.Int1 function = unary(modifiers);
+                yield Loops.unary32(
+                        operands, TYPE, FloatModes.flushing(modifiers, options).wrap1(function));
             }
         };
     }
 
-    private static Operation addOrMultiply(Modifiers modifiers, Operands operands, FloatModes modes) {
-        Optional<DirectedRounding.Mode> directed = directed(modifiers);
-        if (directed.isPresent()) {
-            return Loops.binary32(
-                    operands, PtxType.F32, modes.wrap2(directedBinary(modifiers.opcode(), directed.get())));
+    private static LaneFunctions.Int2 addOrMultiply(Modifiers modifiers) {
+        Rounding rounding =
+                Rounding.named(modifiers.takeOneOf("rn", "rz", "rm", "rp").orElse("rn"));
+        if (rounding != Rounding.NEAREST_EVEN) {
+            String opcode = modifiers.opcode();
+            return LaneFunctions.shared(new Directed(opcode, rounding), () -> directed(opcode, rounding));
         }
-        LaneFunctions.Int2 function = switch (modifiers.opcode()) {
+        return switch (modifiers.opcode()) {
             case "add" -> (a, b) -> FloatBits.of(FloatBits.value(a) + FloatBits.value(b));
             case "sub" -> (a, b) -> FloatBits.of(FloatBits.value(a) - FloatBits.value(b));
             default -> (a, b) -> FloatBits.of(FloatBits.value(a) * FloatBits.value(b));
         };
-        return Loops.binary32(operands, PtxType.F32, modes.wrap2(function));
     }
 
-    private static LaneFunctions.Int2 directedBinary(String opcode, DirectedRounding.Mode mode) {
+    private static LaneFunctions.Int2 directed(String opcode, Rounding rounding) {
         return switch (opcode) {
-            case "add" ->
-                (a, b) -> FloatBits.of(DirectedRounding.fma(FloatBits.value(a), 1f, FloatBits.value(b), mode));
-            case "sub" ->
-                (a, b) -> FloatBits.of(DirectedRounding.fma(FloatBits.value(b), -1f, FloatBits.value(a), mode));
+            case "add" -> (a, b) -> FloatBits.of(ExactSum.fma(FloatBits.value(a), 1f, FloatBits.value(b), rounding));
+            case "sub" -> (a, b) -> FloatBits.of(ExactSum.fma(FloatBits.value(b), -1f, FloatBits.value(a), rounding));
             default ->
                 (a, b) -> {
                     // Adding a zero of the product's sign leaves the product's own zero alone.
-                    float zero = Math.copySign(
-                            0f, Math.copySign(1f, FloatBits.value(a)) * Math.copySign(1f, FloatBits.value(b)));
-                    return FloatBits.of(DirectedRounding.fma(FloatBits.value(a), FloatBits.value(b), zero, mode));
+                    float zero = Math.copySign(0f, FloatBits.value(a ^ b));
+                    return FloatBits.of(ExactSum.fma(FloatBits.value(a), FloatBits.value(b), zero, rounding));
                 };
         };
     }
 
-    private static Operation fma(Modifiers modifiers, Operands operands, FloatModes modes) {
-        Optional<DirectedRounding.Mode> directed = directed(modifiers);
-        LaneFunctions.Int3 function =
-                (a, b, c) -> FloatBits.of(Math.fma(FloatBits.value(a), FloatBits.value(b), FloatBits.value(c)));
-        if (directed.isPresent()) {
-            DirectedRounding.Mode mode = directed.get();
-            function = (a, b, c) -> FloatBits.of(
-                    DirectedRounding.fma(FloatBits.value(a), FloatBits.value(b), FloatBits.value(c), mode));
+    private static LaneFunctions.Int3 fma(Modifiers modifiers) {
+        Rounding rounding = Rounding.named(modifiers.requireOneOf("rn", "rz", "rm", "rp"));
+        if (rounding == Rounding.NEAREST_EVEN) {
+            return (a, b, c) -> FloatBits.of(Math.fma(FloatBits.value(a), FloatBits.value(b), FloatBits.value(c)));
         }
-        return Loops.ternary32(operands, PtxType.F32, modes.wrap3(function));
+        return LaneFunctions.shared(
+                new Directed("fma", rounding),
+                () -> (a, b, c) -> FloatBits.of(
+                        ExactSum.fma(FloatBits.value(a), FloatBits.value(b), FloatBits.value(c), rounding)));
     }
 
-    /** The rounding that is not to nearest, if there is one; {@code .rn} is taken too. */
-    private static Optional<DirectedRounding.Mode> directed(Modifiers modifiers) {
-        return modifiers.takeOneOf("rn", "rz", "rm", "rp").flatMap(name -> switch (name) {
-            case "rz" -> Optional.of(DirectedRounding.Mode.TOWARD_ZERO);
-            case "rm" -> Optional.of(DirectedRounding.Mode.DOWN);
-            case "rp" -> Optional.of(DirectedRounding.Mode.UP);
-            default -> Optional.empty();
-        });
-    }
-
-    private Operation divide(Modifiers modifiers, Operands operands, FloatModes modes) {
-        boolean exact = modifiers.requireOneOf("rn", "full", "approx").equals("rn");
-        LaneFunctions.Int2 function = exact
+    private LaneFunctions.Int2 divide(Modifiers modifiers) {
+        return modifiers.requireOneOf("rn", "full", "approx").equals("rn")
                 ? (a, b) -> FloatBits.of(FloatBits.value(a) / FloatBits.value(b))
                 : Approximations.division(options);
-        return Loops.binary32(operands, PtxType.F32, modes.wrap2(function));
     }
 
-    private Operation root(Modifiers modifiers, Operands operands, FloatModes modes) {
-        boolean exact = modifiers.requireOneOf("rn", "approx").equals("rn");
-        LaneFunctions.Int1 function;
-        if (!exact) {
-            function = Approximations.of(modifiers.opcode(), options);
-        } else if (modifiers.opcode().equals("rcp")) {
-            function = a -> FloatBits.of(1 / FloatBits.value(a));
-        } else {
+    private LaneFunctions.Int1 unary(Modifiers modifiers) {
+        return switch (modifiers.opcode()) {
+            case "abs" -> a -> FloatBits.of(Math.abs(FloatBits.value(a)));
+            case "neg" -> a -> FloatBits.of(-FloatBits.value(a));
+            case "rcp" -> modifiers.take("rn") ? a -> FloatBits.of(1 / FloatBits.value(a)) : approximation(modifiers);
             // A float64 root rounded to float32 is the correctly rounded float32 root.
-            function = a -> FloatBits.of((float) Math.sqrt(FloatBits.value(a)));
-        }
-        return Loops.unary32(operands, PtxType.F32, modes.wrap1(function));
+            case "sqrt" ->
+                modifiers.take("rn")
+                        ? a -> FloatBits.of((float) Math.sqrt(FloatBits.value(a)))
+                        : approximation(modifiers);
+            default -> approximation(modifiers);
+        };
     }
 
-    private static Operation extremum(Modifiers modifiers, Operands operands, FloatModes modes) {
+    private LaneFunctions.Int1 approximation(Modifiers modifiers) {
+        modifiers.requireOneOf("approx");
+        if (modifiers.opcode().equals("tanh") && modifiers.take("ftz")) {
+            throw modifiers.error("has no form with .ftz");
+        }
+        return Approximations.of(modifiers.opcode(), options);
+    }
+
+    private static LaneFunctions.Int2 extremum(Modifiers modifiers) {
         boolean propagatesNan = modifiers.take("NaN");
-        LaneFunctions.Int2 function;
         if (modifiers.opcode().equals("min")) {
-            function = propagatesNan
+            return propagatesNan
                     ? (a, b) -> FloatBits.of(Math.min(FloatBits.value(a), FloatBits.value(b)))
                     : (a, b) -> FloatBits.of(minimum(FloatBits.value(a), FloatBits.value(b)));
-        } else {
-            function = propagatesNan
-                    ? (a, b) -> FloatBits.of(Math.max(FloatBits.value(a), FloatBits.value(b)))
-                    : (a, b) -> FloatBits.of(maximum(FloatBits.value(a), FloatBits.value(b)));
         }
-        return Loops.binary32(operands, PtxType.F32, modes.wrap2(function));
+        return propagatesNan
+                ? (a, b) -> FloatBits.of(Math.max(FloatBits.value(a), FloatBits.value(b)))
+                : (a, b) -> FloatBits.of(maximum(FloatBits.value(a), FloatBits.value(b)));
     }
 
     /** PTX returns the operand that is a number, where Java returns NaN. */

@@ -33,16 +33,21 @@ final class Fragments {
         }
     }
 
-    /** Adds one part. */
+    /** Adds one part, unless it is empty. */
     void add(int lanes, int instruction) {
-        at[count] = instruction;
-        mask[count] = lanes;
-        parked[count] = false;
-        count++;
+        if (lanes != 0) {
+            at[count] = instruction;
+            mask[count] = lanes;
+            parked[count] = false;
+            count++;
+        }
     }
 
     /** The part to run next, or {@link #NONE} when all are parked. */
     int next() {
+        if (count == 1 && !parked[0]) {
+            return 0;
+        }
         int best = NONE;
         for (int i = 0; i < count; i++) {
             if (!parked[i]
@@ -51,10 +56,7 @@ final class Fragments {
                 best = i;
             }
         }
-        if (best != NONE && !split) {
-            best = joinAt(best);
-        }
-        return best;
+        return best == NONE || split ? best : joinAt(best);
     }
 
     /** Joins all runnable parts at the instruction of one; returns the index of the whole. */
@@ -71,12 +73,12 @@ final class Fragments {
         return count - 1;
     }
 
-    /** The smallest instruction index of the other runnable parts: where {@code part} must look for company. */
-    int horizon(int part) {
+    /** The smallest instruction index of the runnable parts: where lanes that are not among them must look for company. */
+    int horizon() {
         int horizon = Integer.MAX_VALUE;
         if (!split) {
             for (int i = 0; i < count; i++) {
-                if (i != part && !parked[i]) {
+                if (!parked[i]) {
                     horizon = Math.min(horizon, at[i]);
                 }
             }
@@ -96,6 +98,10 @@ final class Fragments {
         return count;
     }
 
+    boolean isSplit() {
+        return split;
+    }
+
     void remove(int part) {
         count--;
         at[part] = at[count];
@@ -105,20 +111,32 @@ final class Fragments {
 
     /** Parks lanes at a synchronizing instruction, together with those that wait there already. */
     void park(int lanes, int instruction) {
-        int all = lanes | takeParked(instruction);
-        add(all, instruction);
+        int waiting = parkedAt(instruction);
+        unpark(waiting, instruction);
+        add(lanes | waiting, instruction);
         parked[count - 1] = true;
     }
 
-    /** Removes the part that is parked at an instruction; returns its lanes, zero when there is none. */
-    int takeParked(int instruction) {
+    /** The lanes that are parked at an instruction. */
+    int parkedAt(int instruction) {
         for (int i = 0; i < count; i++) {
             if (parked[i] && at[i] == instruction) {
-                int lanes = mask[i];
-                remove(i);
-                return lanes;
+                return mask[i];
             }
         }
         return 0;
+    }
+
+    /** Takes lanes out of the part that is parked at an instruction. */
+    void unpark(int lanes, int instruction) {
+        for (int i = 0; i < count; i++) {
+            if (parked[i] && at[i] == instruction) {
+                mask[i] &= ~lanes;
+                if (mask[i] == 0) {
+                    remove(i);
+                }
+                return;
+            }
+        }
     }
 }

@@ -48,17 +48,10 @@ enum HalfArithmetic {
         return round(value(a) * value(b));
     }
 
-    /** A fused multiply-add; the float64 sum is rounded to odd first, so that the second rounding cannot go wrong. */
+    /** A fused multiply-add; the exact sum is rounded to odd first, so that the second rounding cannot go wrong. */
     int fma(int a, int b, int c) {
-        double product = (double) value(a) * value(b);
-        double addend = value(c);
-        double sum = product + addend;
-        if (Double.isNaN(sum) || Double.isInfinite(sum)) {
-            return round((float) sum);
-        }
-        double virtual = sum - product;
-        double error = product - (sum - virtual) + (addend - virtual);
-        return round(toFloatRoundingToOdd(sum, error));
+        ExactSum sum = ExactSum.of((double) value(a) * value(b), value(c));
+        return round(Double.isFinite(sum.high()) ? sum.toOddFloat() : (float) sum.high());
     }
 
     int minimum(int a, int b) {
@@ -69,26 +62,31 @@ enum HalfArithmetic {
         return round(FloatFamily.maximum(value(a), value(b)));
     }
 
+    /** The minimum, or NaN if either is. */
+    int minimumOrNan(int a, int b) {
+        return round(Math.min(value(a), value(b)));
+    }
+
+    int maximumOrNan(int a, int b) {
+        return round(Math.max(value(a), value(b)));
+    }
+
     int absolute(int a) {
         return Float.isNaN(value(a)) ? FloatBits.HALF_NAN : a & 0x7fff;
     }
 
-    /** Narrows an unevaluated sum to float32: truncated, with the last bit set when anything was cut off. */
-    private static float toFloatRoundingToOdd(double sum, double error) {
-        float nearest = (float) sum;
-        double rest = sum - nearest;
-        double direction = Math.signum(rest != 0 ? rest : error);
-        if (direction == 0) {
-            return nearest;
-        }
-        float truncated = nearest;
-        if (nearest > 0 && direction < 0) {
-            truncated = Math.nextDown(nearest);
-        } else if (nearest < 0 && direction > 0) {
-            truncated = Math.nextUp(nearest);
-        } else if (nearest == 0) {
-            truncated = Math.copySign(0f, (float) direction);
-        }
-        return Float.intBitsToFloat(Float.floatToRawIntBits(truncated) | 1);
+    int negate(int a) {
+        return Float.isNaN(value(a)) ? FloatBits.HALF_NAN : a ^ 0x8000;
+    }
+
+    /** {@code .sat}: clamps to [0, 1]; NaN becomes zero. */
+    int saturate(int a) {
+        float value = value(a);
+        return value > 0 ? round(Math.min(value, 1)) : 0;
+    }
+
+    /** {@code .relu}: clamps to zero from below; NaN stays. */
+    int rectify(int a) {
+        return value(a) < 0 || a == 0x8000 ? 0 : a;
     }
 }

@@ -5,9 +5,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * A decoded instruction: what it does, under which guard, and where it came from.
  *
- * @param operation what it does to active lanes; null for branches and exits
+ * @param operation what it does to active lanes; null for branches to a label, exits and traps
  * @param guard index of the guarding predicate, or -1
- * @param target index of the instruction a branch goes to
+ * @param target index of the instruction a branch to a label goes to
  * @param uses the registers it reads and writes, for the check of uninitialised reads
  */
 record Instruction(
@@ -29,14 +29,22 @@ record Instruction(
         COLLECTIVE,
         /** The warp waits for other warps of its block. */
         BARRIER,
+        /** To a label. */
         BRANCH,
+        /** To one of several labels, chosen by each lane. */
+        INDEXED_BRANCH,
         /** The active lanes end. */
         EXIT,
         /** The kernel reports a failure of its own. */
         TRAP
     }
 
-    /** Whether the lanes of {@code mask} with a true guard execute: the mask of those. */
+    /** Running off the end of a kernel, which is returning from it. */
+    static Instruction endOf(String kernel, int line) {
+        return new Instruction(Kind.EXIT, null, -1, false, -1, RegisterUse.NONE, "ret", line, "end of " + kernel);
+    }
+
+    /** The lanes of {@code mask} that execute, which are those with a true guard. */
     int active(Warp warp, int mask) {
         if (guard < 0) {
             return mask;
@@ -45,12 +53,11 @@ record Instruction(
         return mask & (guardNegated ? ~predicate : predicate);
     }
 
-    /** Indices of registers by kind. */
-    record RegisterUse(
-            int[] wordsRead,
-            int[] longsRead,
-            int[] predicatesRead,
-            int[] wordsWritten,
-            int[] longsWritten,
-            int[] predicatesWritten) {}
+    /** What it does, where it is not a branch to a label, an exit or a trap. */
+    Operation requireOperation() {
+        if (operation == null) {
+            throw new IllegalStateException("no operation in " + this);
+        }
+        return operation;
+    }
 }

@@ -10,6 +10,8 @@ final class IntegerFamily implements Family {
     private static final Set<String> OPCODES =
             Set.of("add", "sub", "mul", "mad", "div", "rem", "abs", "neg", "min", "max");
     private static final int SHORT = 0xffff;
+    private static final PtxType[] TYPES = {PtxType.U16, PtxType.S16, PtxType.U32, PtxType.S32, PtxType.U64, PtxType.S64
+    };
 
     @Override
     public boolean knows(Statement statement) {
@@ -19,10 +21,13 @@ final class IntegerFamily implements Family {
 
     @Override
     public Operation decode(Modifiers modifiers, Operands operands) {
-        PtxType type = modifiers.takeType();
+        PtxType type = modifiers.takeType(TYPES);
         String opcode = modifiers.opcode();
         if (opcode.equals("mul") || opcode.equals("mad")) {
             return multiply(modifiers, operands, type);
+        }
+        if (!type.isSigned() && (opcode.equals("neg") || opcode.equals("abs"))) {
+            throw modifiers.unsupported(type);
         }
         return switch (type.bits()) {
             case 16 -> decode16(modifiers, operands, type);
@@ -65,8 +70,15 @@ final class IntegerFamily implements Family {
         boolean signed = type.isSigned();
         return switch (modifiers.opcode()) {
             case "add" ->
-                Loops.binary32(operands, type, modifiers.take("sat") ? IntegerFamily::addSaturating : (a, b) -> a + b);
-            case "sub" -> Loops.binary32(operands, type, (a, b) -> a - b);
+                Loops.binary32(
+                        operands,
+                        type,
+                        signed && modifiers.take("sat") ? (a, b) -> saturate((long) a + b) : (a, b) -> a + b);
+            case "sub" ->
+                Loops.binary32(
+                        operands,
+                        type,
+                        signed && modifiers.take("sat") ? (a, b) -> saturate((long) a - b) : (a, b) -> a - b);
             case "min" ->
                 Loops.binary32(
                         operands,
@@ -153,6 +165,8 @@ final class IntegerFamily implements Family {
 
     private static Operation multiplyHigh(Modifiers modifiers, Operands operands, PtxType type) {
         return switch (type) {
+            case S16 -> Loops.binary32(operands, type, (a, b) -> (short) a * (short) b >> 16 & SHORT);
+            case U16 -> Loops.binary32(operands, type, (a, b) -> a * b >>> 16);
             case S32 -> Loops.binary32(operands, type, (a, b) -> (int) ((long) a * b >> 32));
             case U32 -> Loops.binary32(operands, type, IntegerFamily::highUnsigned);
             case S64 -> Loops.binary64(operands, type, (a, b) -> Math.multiplyHigh(a, b));
@@ -163,48 +177,74 @@ final class IntegerFamily implements Family {
 
     private static Operation madHigh(Modifiers modifiers, Operands operands, PtxType type) {
         return switch (type) {
+            case S16 -> Loops.ternary32(operands, type, (a, b, c) -> ((short) a * (short) b >> 16) + c & SHORT);
+            case U16 -> Loops.ternary32(operands, type, (a, b, c) -> (a * b >>> 16) + c & SHORT);
             case S32 -> Loops.ternary32(operands, type, (a, b, c) -> (int) ((long) a * b >> 32) + c);
             case U32 -> Loops.ternary32(operands, type, (a, b, c) -> highUnsigned(a, b) + c);
+            case S64 -> Loops.ternary64(operands, type, (a, b, c) -> Math.multiplyHigh(a, b) + c);
+            case U64 -> Loops.ternary64(operands, type, (a, b, c) -> Math.unsignedMultiplyHigh(a, b) + c);
             default -> throw modifiers.unsupported(type);
         };
     }
 
     private static Operation multiplyWide(Modifiers modifiers, Operands operands, PtxType type) {
-        if (type.bits() == 16) {
-            return Loops.binary32(operands, type, type.isSigned() ? (a, b) -> (short) a * (short) b : (a, b) -> a * b);
-        }
-        if (type.bits() != 32) {
-            throw modifiers.unsupported(type);
-        }
         operands.requireCount(3);
-        LaneFunctions.IntsToLong function =
-                type.isSigned() ? (a, b) -> (long) a * b : (a, b) -> (a & 0xffff_ffffL) * (b & 0xffff_ffffL);
+        return switch (type) {
+            case S16 -> wideOfShorts(operands, type, (a, b) -> (short) a * (short) b);
+            case U16 -> wideOfShorts(operands, type, (a, b) -> a * b);
+            case S32 -> Loops.widen(operands, PtxType.S64, type, (a, b) -> (long) a * b);
+            case U32 -> Loops.widen(operands, PtxType.U64, type, (a, b) -> (a & 0xffff_ffffL) * (b & 0xffff_ffffL));
+            default -> throw modifiers.unsupported(type);
+        };
+    }
+
+    private static Operation wideOfShorts(Operands operands, PtxType type, LaneFunctions.Int2 function) {
         return LoopSpecializer.operation(
-                WidenBinary.class, function, operands.wideTarget(0), operands.word(1, type), operands.word(2, type));
+                Binary32.class,
+                function,
+                operands.target(0, type.isSigned() ? PtxType.S32 : PtxType.U32),
+                operands.source(1, type),
+                operands.source(2, type));
     }
 
     private static Operation madWide(Modifiers modifiers, Operands operands, PtxType type) {
-        if (type.bits() != 32) {
-            throw modifiers.unsupported(type);
-        }
         operands.requireCount(4);
-        LaneFunctions.IntsAndLongToLong function = type.isSigned()
-                ? (a, b, c) -> (long) a * b + c
-                : (a, b, c) -> (a & 0xffff_ffffL) * (b & 0xffff_ffffL) + c;
+        return switch (type) {
+            case S16 -> madOfShorts(operands, type, (a, b, c) -> (short) a * (short) b + c);
+            case U16 -> madOfShorts(operands, type, (a, b, c) -> a * b + c);
+            case S32 -> madOfWords(operands, type, (a, b, c) -> (long) a * b + c);
+            case U32 -> madOfWords(operands, type, (a, b, c) -> (a & 0xffff_ffffL) * (b & 0xffff_ffffL) + c);
+            default -> throw modifiers.unsupported(type);
+        };
+    }
+
+    private static Operation madOfShorts(Operands operands, PtxType type, LaneFunctions.Int3 function) {
+        PtxType wide = type.isSigned() ? PtxType.S32 : PtxType.U32;
+        return LoopSpecializer.operation(
+                Ternary32.class,
+                function,
+                operands.target(0, wide),
+                operands.source(1, type),
+                operands.source(2, type),
+                operands.source(3, wide));
+    }
+
+    private static Operation madOfWords(Operands operands, PtxType type, LaneFunctions.IntsAndLongToLong function) {
+        PtxType wide = type.isSigned() ? PtxType.S64 : PtxType.U64;
         return LoopSpecializer.operation(
                 WidenTernary.class,
                 function,
-                operands.wideTarget(0),
-                operands.word(1, type),
-                operands.word(2, type),
-                operands.wide(3, PtxType.S64));
+                operands.target(0, wide),
+                operands.source(1, type),
+                operands.source(2, type),
+                operands.source(3, wide));
     }
 
     private static int highUnsigned(int a, int b) {
         return (int) ((a & 0xffff_ffffL) * (b & 0xffff_ffffL) >>> 32);
     }
 
-    private static int addSaturating(int a, int b) {
-        return (int) Math.clamp((long) a + b, Integer.MIN_VALUE, Integer.MAX_VALUE);
+    private static int saturate(long value) {
+        return (int) Math.clamp(value, Integer.MIN_VALUE, Integer.MAX_VALUE);
     }
 }

@@ -8,19 +8,20 @@ final class Interpreter {
     /** Warp instructions that a warp may execute between two barriers before it is taken to be stuck. */
     private static final long BUDGET = 1L << 32;
 
+    private static final long CHECKED_BUDGET = 1L << 24;
+
     private final PtxKernel kernel;
     private final Instruction[] code;
-    private final boolean splitWarps;
     private final long budget;
     private final @Nullable LaunchStatistics statistics;
     private long executed;
+    private long limit;
     private int instruction;
 
     Interpreter(Launch launch, @Nullable LaunchStatistics statistics) {
         kernel = launch.kernel();
         code = kernel.code();
-        splitWarps = launch.options().splitWarps();
-        budget = launch.options().isChecked() ? BUDGET >>> 8 : BUDGET;
+        budget = launch.options().isChecked() ? CHECKED_BUDGET : BUDGET;
         this.statistics = statistics;
     }
 
@@ -35,10 +36,10 @@ final class Interpreter {
      * @throws PtxFault when it does what it must not
      */
     void run(Warp warp) {
-        long limit = executed + budget;
+        limit = executed + budget;
         try {
             while (!warp.isDone() && warp.waitingAt() == null) {
-                runPart(warp, limit);
+                runPart(warp);
             }
         } catch (LaneFault fault) {
             throw describe(warp, fault.lane(), fault.problem());
@@ -50,7 +51,7 @@ final class Interpreter {
     }
 
     /** Runs one part of the warp until it splits, parks, ends, or might meet another. */
-    private void runPart(Warp warp, long limit) {
+    private void runPart(Warp warp) {
         Fragments fragments = warp.fragments;
         int part = fragments.next();
         if (part == Fragments.NONE) {
@@ -58,26 +59,26 @@ final class Interpreter {
         }
         int at = fragments.at(part);
         int mask = fragments.mask(part);
-        int horizon = fragments.horizon(part);
         fragments.remove(part);
+        int horizon = fragments.horizon();
+        RegisterCheck check = warp.registerCheck();
         while (at < horizon) {
             instruction = at;
             Instruction next = code[at];
-            RegisterCheck check = warp.registerCheck();
             if (check != null) {
-                check.beforeGuard(next, mask);
-                countInstruction(next);
+                check(next, mask, check);
             }
             int active = next.active(warp, mask);
             executed++;
             switch (next.kind()) {
                 case LANES -> {
                     if (active != 0) {
-                        executeChecked(next, warp, active, check);
+                        execute(next, warp, active, check);
                     }
                     at++;
                 }
                 case BRANCH -> {
+                    requireBudget();
                     if (active == mask) {
                         at = next.target();
                     } else if (active == 0) {
@@ -87,14 +88,22 @@ final class Interpreter {
                         fragments.add(active, next.target());
                         return;
                     }
-                    if (executed > limit) {
-                        throw new LaneFault(LaneFault.NO_LANE, "the warp seems to be stuck in a loop");
+                }
+                case INDEXED_BRANCH -> {
+                    requireBudget();
+                    fragments.add(mask & ~active, at + 1);
+                    if (active != 0) {
+                        execute(next, warp, active, check);
                     }
+                    return;
                 }
                 case COLLECTIVE, BARRIER -> {
                     if (active != 0) {
-                        synchronize(warp, next, mask, active, check);
-                        return;
+                        if (!isTogether(next, warp, active)) {
+                            synchronize(warp, next, mask, active, check);
+                            return;
+                        }
+                        execute(next, warp, active, check);
                     }
                     at++;
                 }
@@ -117,70 +126,121 @@ final class Interpreter {
         fragments.add(mask, at);
     }
 
-    private static void executeChecked(Instruction next, Warp warp, int active, @Nullable RegisterCheck check) {
-        Operation operation = next.operation();
-        if (operation == null) {
-            throw new IllegalStateException("no operation in " + next);
+    /** Whether a collective operation needs just the lanes that are here, and they may go on together after it. */
+    private static boolean isTogether(Instruction next, Warp warp, int active) {
+        return next.operation() instanceof Collective collective
+                && warp.fragments.count() == 0
+                && !warp.fragments.isSplit()
+                && active == warp.live()
+                && collective.agreeing(warp, active) == active
+                && collective.members(warp, Integer.numberOfTrailingZeros(active)) == active;
+    }
+
+    private void check(Instruction next, int mask, RegisterCheck check) {
+        if (next.guard() >= 0) {
+            check.beforeGuard(next.guard(), mask);
         }
+        if (statistics != null) {
+            statistics.countInstruction(instruction);
+        }
+    }
+
+    private static void execute(Instruction next, Warp warp, int active, @Nullable RegisterCheck check) {
         if (check == null) {
-            operation.execute(warp, active);
+            next.requireOperation().execute(warp, active);
         } else {
             check.before(next, active);
-            operation.execute(warp, active);
+            next.requireOperation().execute(warp, active);
             check.after(next, active);
+        }
+    }
+
+    private void requireBudget() {
+        if (executed > limit) {
+            throw new LaneFault(LaneFault.NO_LANE, "the warp seems to be stuck in a loop");
         }
     }
 
     /** Executes a synchronizing instruction if all lanes it needs have come; parks them otherwise. */
     private void synchronize(Warp warp, Instruction next, int mask, int active, @Nullable RegisterCheck check) {
+        if (check != null) {
+            check.before(next, active);
+        }
         Fragments fragments = warp.fragments;
         int at = instruction;
-        int needed = next.operation() instanceof Collective collective ? collective.members(warp, active) : warp.live();
-        if ((active & ~needed) != 0) {
+        int together = active;
+        if (next.operation() instanceof Collective collective) {
+            // Groups of lanes that name different members execute one after the other.
+            together = collective.agreeing(warp, active);
+        }
+        int needed = needed(warp, next, together);
+        int arrived = together | fragments.parkedAt(at) & needed;
+        if (arrived == needed) {
+            requireAgreement(warp, next, arrived);
+            fragments.unpark(arrived, at);
+            execute(next, warp, arrived, check);
+            fragments.resume(arrived | mask & ~active, at + 1);
+        } else {
+            fragments.park(together, at);
+            fragments.resume(mask & ~active, at + 1);
+        }
+        fragments.add(active & ~together, at);
+    }
+
+    private static void requireAgreement(Warp warp, Instruction next, int lanes) {
+        if (next.operation() instanceof Collective collective) {
+            int others = lanes & ~collective.agreeing(warp, lanes);
+            if (others != 0) {
+                int lane = Integer.numberOfTrailingZeros(others);
+                throw new LaneFault(
+                        lane,
+                        "the lane names the member mask " + hex(collective.members(warp, lane))
+                                + ", and another of its members names "
+                                + hex(collective.members(warp, Integer.numberOfTrailingZeros(lanes))));
+            }
+        }
+    }
+
+    /** The lanes that must execute a synchronizing instruction together with these. */
+    private static int needed(Warp warp, Instruction next, int lanes) {
+        int lane = Integer.numberOfTrailingZeros(lanes);
+        int needed = next.operation() instanceof Collective collective ? collective.members(warp, lane) : warp.live();
+        if ((lanes & ~needed) != 0) {
             throw new LaneFault(
-                    Integer.numberOfTrailingZeros(active & ~needed),
+                    Integer.numberOfTrailingZeros(lanes & ~needed),
                     "the lane is not in the member mask " + hex(needed));
         }
         if ((needed & ~warp.live()) != 0) {
             throw new LaneFault(
-                    Integer.numberOfTrailingZeros(active),
+                    lane,
                     "the member mask " + hex(needed) + " names lanes that have ended; live are " + hex(warp.live()));
         }
-        int arrived = active | fragments.takeParked(at);
-        if (arrived != needed) {
-            fragments.park(arrived, at);
-            if (mask != active) {
-                fragments.resume(mask & ~active, at + 1);
-            }
-            return;
-        }
-        executeChecked(next, warp, arrived, check);
-        fragments.resume(arrived | mask & ~active, at + 1);
+        return needed;
     }
 
     /**
-     * The part to run when all are parked: lanes at a barrier that the others of the warp, by ending, have left alone.
+     * The part to run when all are parked: lanes that the others of the warp, by ending, have left alone.
      *
      * @throws LaneFault when there is none, because lanes wait for one another at different places
      */
     private int complete(Warp warp) {
         Fragments fragments = warp.fragments;
         for (int part = 0; part < fragments.count(); part++) {
-            if (code[fragments.at(part)].kind() == Instruction.Kind.BARRIER && fragments.mask(part) == warp.live()) {
+            int lanes = fragments.mask(part);
+            Instruction at = code[fragments.at(part)];
+            boolean needsAll = !(at.operation() instanceof Collective collective)
+                    || collective.members(warp, Integer.numberOfTrailingZeros(lanes)) == warp.live();
+            if (needsAll && lanes == warp.live()) {
                 return part;
             }
         }
         instruction = fragments.at(0);
+        int waiting = fragments.mask(0);
+        int awaited = needed(warp, code[instruction], waiting) & ~waiting;
         throw new LaneFault(
-                LaneFault.NO_LANE,
-                "divergent synchronization: lanes " + hex(fragments.mask(0)) + " wait here, but of the live lanes "
-                        + hex(warp.live()) + " the others never come");
-    }
-
-    private void countInstruction(Instruction next) {
-        if (statistics != null) {
-            statistics.countInstruction(next.mnemonic());
-        }
+                Integer.numberOfTrailingZeros(waiting),
+                "divergent synchronization: lanes " + hex(waiting) + " wait here for lanes " + hex(awaited)
+                        + ", which wait elsewhere");
     }
 
     private PtxFault describe(Warp warp, int lane, String problem) {
@@ -188,9 +248,8 @@ final class Interpreter {
         Block block = warp.block();
         return new PtxFault(
                 kernel.module() + ":" + at.line() + ": " + kernel.name() + ", block (" + block.x() + ", " + block.y()
-                        + ", "
-                        + block.z() + "), warp " + warp.index() + (lane < 0 ? "" : ", lane " + lane) + ": " + problem
-                        + ", at '" + at.text() + "'",
+                        + ", " + block.z() + "), warp " + warp.index() + (lane < 0 ? "" : ", lane " + lane) + ": "
+                        + problem + ", at '" + at.text() + "'",
                 at.line());
     }
 

@@ -9,18 +9,32 @@ import org.jspecify.annotations.Nullable;
 /** Addresses of the variables and parameters that a kernel names. */
 final class KernelSymbols {
 
+    private record Place(MemorySpace space, long address) {}
+
     private final SharedLayout shared;
-    private final Map<String, Integer> localOffsets = new HashMap<>();
+    private final Map<String, Place> places = new HashMap<>();
     private final Map<String, Entry.Parameter> parameters = new HashMap<>();
     private int localBytes;
 
-    KernelSymbols(Entry entry, SharedLayout shared) {
+    /**
+     * @param globals the module's variables in global memory
+     */
+    KernelSymbols(Entry entry, SharedLayout shared, Map<String, Allocation> globals) {
         this.shared = shared;
+        globals.forEach((name, place) -> places.put(name, new Place(MemorySpace.GLOBAL, place.base())));
         for (Variable variable : entry.variables()) {
-            if (variable.space() == Variable.Space.LOCAL) {
-                localBytes = (localBytes + variable.alignment() - 1) / variable.alignment() * variable.alignment();
-                localOffsets.put(variable.name(), localBytes);
-                localBytes += variable.byteSize();
+            switch (variable.space()) {
+                case LOCAL -> {
+                    int alignment = variable.alignment();
+                    localBytes = (localBytes + alignment - 1) / alignment * alignment;
+                    places.put(variable.name(), new Place(MemorySpace.LOCAL, localBytes));
+                    localBytes += variable.byteSize();
+                }
+                case SHARED, DYNAMIC_SHARED ->
+                    places.put(variable.name(), new Place(MemorySpace.SHARED, this.shared.offsetOf(variable.name())));
+                case GLOBAL -> {
+                    // Placed once for the module.
+                }
             }
         }
         entry.parameters().forEach(parameter -> parameters.put(parameter.name(), parameter));
@@ -35,17 +49,23 @@ final class KernelSymbols {
         return parameters.get(name);
     }
 
-    int sharedAddress(Operands operands, String name) {
-        int offset = shared.offsetOf(name);
-        if (offset < 0) {
-            throw operands.error("names '" + name + "', which is not a shared variable");
-        }
-        return offset;
+    /** The address of a variable in its own space. */
+    long address(Operands operands, String name) {
+        return place(operands, name).address();
     }
 
-    /** The address of a shared or local variable in its own space. */
-    long address(Operands operands, String name) {
-        Integer local = localOffsets.get(name);
-        return local != null ? local : sharedAddress(operands, name);
+    /** Fails unless a variable lies in a space. */
+    void requireIn(Operands operands, String name, MemorySpace space) {
+        if (place(operands, name).space() != space) {
+            throw operands.error("names '" + name + "', which does not lie in the space that the instruction accesses");
+        }
+    }
+
+    private Place place(Operands operands, String name) {
+        Place place = places.get(name);
+        if (place == null) {
+            throw operands.error("names '" + name + "', which is not declared");
+        }
+        return place;
     }
 }

@@ -1,9 +1,30 @@
 package io.gpuquant.ptx;
 
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
+
 /** The shapes of functions that one lane computes: how many registers of which width go in and come out. */
 final class LaneFunctions {
 
+    private static final Map<Record, Object> SHARED = new ConcurrentHashMap<>();
+
     private LaneFunctions() {}
+
+    /**
+     * The function that a key stands for, made once. Loops are specialized for each function object, so a lambda that
+     * captures something must be one object wherever it would do the same.
+     */
+    @SuppressWarnings("unchecked") // A key is of a record class of its user, which always makes the same type.
+    static <T> T shared(Record key, Supplier<T> factory) {
+        Object known = SHARED.get(key);
+        if (known == null) {
+            T made = factory.get();
+            Object raced = SHARED.putIfAbsent(key, made);
+            known = raced == null ? made : raced;
+        }
+        return (T) known;
+    }
 
     /** One 32-bit register from one. */
     @FunctionalInterface

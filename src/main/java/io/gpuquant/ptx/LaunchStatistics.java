@@ -6,15 +6,24 @@ import java.util.TreeMap;
 /** What a checked machine counted while a kernel ran: the free part of a performance review. */
 public final class LaunchStatistics {
 
-    private final Map<String, Long> byMnemonic = new TreeMap<>();
+    private final Instruction[] code;
+    private final long[] executions;
     private long globalRequests;
     private long globalSectors;
     private long globalIdealSectors;
     private long sharedRequests;
     private long sharedWavefronts;
 
-    void countInstruction(String mnemonic) {
-        byMnemonic.merge(mnemonic, 1L, Long::sum);
+    /**
+     * @param code of the kernel that runs
+     */
+    LaunchStatistics(Instruction[] code) {
+        this.code = code;
+        executions = new long[code.length];
+    }
+
+    void countInstruction(int instruction) {
+        executions[instruction]++;
     }
 
     void countGlobal(int sectors, int idealSectors) {
@@ -30,7 +39,13 @@ public final class LaunchStatistics {
 
     /** Warp instructions by opcode with modifiers. */
     public Map<String, Long> instructions() {
-        return Map.copyOf(byMnemonic);
+        Map<String, Long> byMnemonic = new TreeMap<>();
+        for (int i = 0; i < code.length; i++) {
+            if (executions[i] > 0) {
+                byMnemonic.merge(code[i].mnemonic(), executions[i], Long::sum);
+            }
+        }
+        return byMnemonic;
     }
 
     /** Warp-wide loads and stores of global memory. */

@@ -3,15 +3,18 @@ package io.gpuquant.ptx;
 /** {@code match.sync}: which lanes hold the same value. */
 final class Match extends Collective {
 
+    private final boolean all;
     private final int target;
     private final int everyone;
     private final int source;
 
     /**
-     * @param everyone index of the predicate of {@code match.all}, or -1 for {@code match.any}
+     * @param all for {@code match.all}: all lanes or none
+     * @param everyone index of the predicate that {@code match.all} may set, or -1
      */
-    Match(int members, int target, int everyone, int source) {
+    Match(boolean all, Members members, int target, int everyone, int source) {
         super(members);
+        this.all = all;
         this.target = target;
         this.everyone = everyone;
         this.source = source;
@@ -21,7 +24,7 @@ final class Match extends Collective {
     void execute(Warp warp, int mask) {
         int[] values = warp.words[source];
         int[] found = new int[LANES];
-        boolean all = true;
+        boolean same = true;
         for (int rest = mask; rest != 0; rest &= rest - 1) {
             int lane = Integer.numberOfTrailingZeros(rest);
             for (int others = mask; others != 0; others &= others - 1) {
@@ -30,14 +33,14 @@ final class Match extends Collective {
                     found[lane] |= 1 << other;
                 }
             }
-            all &= found[lane] == mask;
+            same &= found[lane] == mask;
         }
         for (int rest = mask; rest != 0; rest &= rest - 1) {
             int lane = Integer.numberOfTrailingZeros(rest);
-            warp.words[target][lane] = everyone < 0 ? found[lane] : all ? mask : 0;
+            warp.words[target][lane] = !all || same ? found[lane] : 0;
         }
         if (everyone >= 0) {
-            warp.predicates[everyone] = warp.predicates[everyone] & ~mask | (all ? mask : 0);
+            warp.predicates[everyone] = warp.predicates[everyone] & ~mask | (same ? mask : 0);
         }
     }
 }

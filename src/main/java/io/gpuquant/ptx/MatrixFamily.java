@@ -32,52 +32,52 @@ final class MatrixFamily implements Family {
         int count = modifiers.requireOneOf("x1", "x2", "x4").charAt(1) - '0';
         boolean transposed = modifiers.take("trans");
         modifiers.requireOneOf("shared", "shared::cta");
-        modifiers.takeType();
-        int[] targets = MemoryFamily.registers(operands, operands.elements(0), PtxType.B32, true);
-        if (targets.length != count || !(operands.get(1) instanceof Operand.Address address)) {
-            throw operands.error("needs " + count + " registers and an address in brackets");
-        }
-        return new MatrixLoad(
-                targets,
-                new AddressSource(operands.word(address.base(), PtxType.U32), false, address.offset()),
-                transposed);
+        modifiers.takeType(PtxType.B16);
+        operands.requireCount(2);
+        int[] targets = targets(operands, 0, PtxType.B32, count);
+        return new MatrixLoad(targets, operands.address(1, MemorySpace.SHARED), transposed);
     }
 
     private Operation multiply(Modifiers modifiers, Operands operands) {
+        PtxType c = modifiers.takeType(PtxType.F32, PtxType.S32);
+        PtxType[] multiplied = c == PtxType.F32
+                ? new PtxType[] {PtxType.F16, PtxType.BF16, PtxType.TF32}
+                : new PtxType[] {PtxType.S8, PtxType.U8};
+        PtxType b = modifiers.takeType(multiplied);
+        PtxType a = modifiers.takeType(b);
+        PtxType d = modifiers.takeType(c);
         String shape = modifiers.requireOneOf("m16n8k4", "m16n8k8", "m16n8k16", "m16n8k32");
-        modifiers.requireOneOf("row");
-        modifiers.requireOneOf("col");
-        List<PtxType> types = modifiers.takeTypes();
-        if (types.size() != 4) {
-            throw modifiers.error("needs four types");
-        }
-        int k = Integer.parseInt(shape.substring(shape.indexOf('k') + 1));
-        operands.requireCount(4);
-        int[] d = MemoryFamily.registers(operands, operands.elements(0), PtxType.B32, true);
-        int[] a = MemoryFamily.registers(operands, operands.elements(1), PtxType.B32, false);
-        int[] b = MemoryFamily.registers(operands, operands.elements(2), PtxType.B32, false);
-        int[] c = MemoryFamily.registers(operands, operands.elements(3), PtxType.B32, false);
-        MatrixShape matrices = MatrixShape.of(types.get(1), k);
-        boolean floats = matrices != null
-                && types.get(0) == PtxType.F32
-                && types.get(3) == PtxType.F32
-                && types.get(2) == types.get(1)
-                && matrices.type().isFloat();
-        boolean integers = matrices != null
-                && types.get(0) == PtxType.S32
-                && types.get(3) == PtxType.S32
-                && matrices.type().isInteger()
-                && types.get(2) == types.get(1);
-        if (matrices == null || !floats && !integers) {
+        MatrixShape matrices = MatrixShape.of(a, Integer.parseInt(shape.substring(shape.indexOf('k') + 1)));
+        if (matrices == null || !modifiers.take("row") || !modifiers.take("col")) {
             throw modifiers.error("is not supported");
         }
-        if (d.length != 4 || c.length != 4 || a.length != matrices.aRegisters() || b.length != matrices.bRegisters()) {
-            throw operands.error(
-                    "needs 4, " + matrices.aRegisters() + ", " + matrices.bRegisters() + " and 4 registers");
+        operands.requireCount(4);
+        return new MatrixMultiply(
+                matrices,
+                c == PtxType.F32 ? TensorCore.floats(a, options.tensorCores()) : TensorCore.integers(a),
+                targets(operands, 0, d, MatrixShape.ACCUMULATORS),
+                sources(operands, 1, PtxType.B32, matrices.aRegisters()),
+                sources(operands, 2, PtxType.B32, matrices.bRegisters()),
+                sources(operands, 3, c, MatrixShape.ACCUMULATORS));
+    }
+
+    private static int[] targets(Operands operands, int position, PtxType type, int count) {
+        return elements(operands, position, count).stream()
+                .mapToInt(element -> operands.target(element, type))
+                .toArray();
+    }
+
+    private static int[] sources(Operands operands, int position, PtxType type, int count) {
+        return elements(operands, position, count).stream()
+                .mapToInt(element -> operands.source(element, type))
+                .toArray();
+    }
+
+    private static List<Operand> elements(Operands operands, int position, int count) {
+        if (!(operands.get(position) instanceof Operand.Vector vector)
+                || vector.elements().size() != count) {
+            throw operands.error("needs " + count + " registers in braces, not " + operands.get(position));
         }
-        TensorCore core = floats
-                ? TensorCore.floats(matrices.type(), options.tensorCores())
-                : TensorCore.integers(matrices.type());
-        return new MatrixMultiply(matrices, core, d, a, b, c);
+        return vector.elements();
     }
 }

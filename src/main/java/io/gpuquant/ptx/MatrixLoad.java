@@ -14,7 +14,7 @@ final class MatrixLoad extends Collective {
     private final boolean transposed;
 
     MatrixLoad(int[] targets, AddressSource source, boolean transposed) {
-        super(-1);
+        super(Members.ALL_LIVE);
         this.targets = targets;
         this.source = source;
         this.transposed = transposed;

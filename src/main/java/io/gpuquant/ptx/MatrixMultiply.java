@@ -3,7 +3,6 @@ package io.gpuquant.ptx;
 /** {@code mma.sync}: D = A B + C for a 16 x k, a k x 8 and two 16 x 8 matrices spread over the registers of a warp. */
 final class MatrixMultiply extends Collective {
 
-    private static final int ACCUMULATORS = 4;
     private static final int ROWS = 16;
     private static final int COLUMNS = 8;
 
@@ -15,7 +14,7 @@ final class MatrixMultiply extends Collective {
     private final int[] c;
 
     MatrixMultiply(MatrixShape shape, TensorCore core, int[] d, int[] a, int[] b, int[] c) {
-        super(-1);
+        super(Members.ALL_LIVE);
         this.shape = shape;
         this.core = core;
         this.d = d;
@@ -33,13 +32,13 @@ final class MatrixMultiply extends Collective {
         int[] elementsA = shape.gatherA(words, a);
         int[] elementsB = shape.gatherB(words, b);
         int[] accumulators = new int[ROWS * COLUMNS];
-        for (int i = 0; i < ACCUMULATORS; i++) {
+        for (int i = 0; i < MatrixShape.ACCUMULATORS; i++) {
             for (int lane = 0; lane < LANES; lane++) {
                 accumulators[MatrixShape.accumulatorIndex(i, lane)] = words[c[i]][lane];
             }
         }
         core.multiply(elementsA, elementsB, accumulators, shape.k());
-        for (int i = 0; i < ACCUMULATORS; i++) {
+        for (int i = 0; i < MatrixShape.ACCUMULATORS; i++) {
             for (int lane = 0; lane < LANES; lane++) {
                 words[d[i]][lane] = accumulators[MatrixShape.accumulatorIndex(i, lane)];
             }

@@ -13,6 +13,9 @@ import org.jspecify.annotations.Nullable;
  */
 record MatrixShape(PtxType type, int k, int perRegister) {
 
+    /** Registers of C or D in each lane. */
+    static final int ACCUMULATORS = 4;
+
     private static final int ROWS = 16;
     private static final int COLUMNS = 8;
     private static final int QUAD = 4;

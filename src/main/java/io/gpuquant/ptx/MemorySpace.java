@@ -136,7 +136,8 @@ enum MemorySpace {
 
     static MemorySpace named(String name) {
         return switch (name) {
-            case "global" -> GLOBAL;
+            // Nothing writes constant memory, so it may well be global.
+            case "global", "const" -> GLOBAL;
             case "shared", "shared::cta" -> SHARED;
             case "local" -> LOCAL;
             default -> GENERIC;
@@ -186,7 +187,8 @@ enum MemorySpace {
         return address == (int) address ? (int) address : -1;
     }
 
-    private static long readBytes(byte[] memory, int at, int bytes) {
+    /** Reads 1, 2, 4 or 8 bytes, zero-extended. */
+    static long readBytes(byte[] memory, int at, int bytes) {
         return switch (bytes) {
             case 1 -> memory[at] & 0xffL;
             case 2 -> (short) SharedMemory.SHORT.get(memory, at) & 0xffffL;

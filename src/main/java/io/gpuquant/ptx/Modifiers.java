@@ -52,8 +52,16 @@ final class Modifiers {
         return rest.removeIf(modifier -> modifier.startsWith(prefix));
     }
 
-    /** Takes the last modifier, which must be a type. */
-    PtxType takeType() {
+    /** Takes the last modifier, which must be one of these types. */
+    PtxType takeType(PtxType... allowed) {
+        PtxType type = takeType();
+        if (!List.of(allowed).contains(type)) {
+            throw unsupported(type);
+        }
+        return type;
+    }
+
+    private PtxType takeType() {
         if (rest.isEmpty()) {
             throw error("has no type");
         }

@@ -4,25 +4,20 @@ import io.gpuquant.ptx.syntax.Operand;
 import io.gpuquant.ptx.syntax.PtxSyntaxException;
 import io.gpuquant.ptx.syntax.PtxType;
 import io.gpuquant.ptx.syntax.Statement;
-import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** The operands of one instruction as register indices; notes which registers it reads and writes. */
+/**
+ * The operands of one instruction as register indices; notes which registers it reads and writes. Whether an index counts
+ * among the 32-bit or the 64-bit registers follows from the width of the type, or of the register where that may be wider.
+ */
 final class Operands {
-
-    private static final int SHORT_MASK = 0xffff;
 
     private final String file;
     private final Statement statement;
     private final RegisterNames names;
     private final KernelSymbols symbols;
-    private final List<Integer> wordsRead = new ArrayList<>();
-    private final List<Integer> longsRead = new ArrayList<>();
-    private final List<Integer> predicatesRead = new ArrayList<>();
-    private final List<Integer> wordsWritten = new ArrayList<>();
-    private final List<Integer> longsWritten = new ArrayList<>();
-    private final List<Integer> predicatesWritten = new ArrayList<>();
+    private final RegisterUse.Builder uses = new RegisterUse.Builder();
 
     Operands(String file, Statement statement, RegisterNames names, KernelSymbols symbols) {
         this.file = file;
@@ -59,46 +54,85 @@ final class Operands {
 
     // Sources
 
-    int word(int position, PtxType type) {
-        return word(get(position), type);
+    int source(int position, PtxType type) {
+        return source(get(position), type);
     }
 
-    /** A source of at most 32 bits: register, predefined register, literal or address of a shared variable. */
-    int word(Operand operand, PtxType type) {
+    /** A source as wide as its type: a register or a literal. */
+    int source(Operand operand, PtxType type) {
+        if (operand instanceof Operand.Register register) {
+            requireWidth(register, type);
+        }
+        return wideSource(operand, type);
+    }
+
+    int wideSource(int position, PtxType type) {
+        return wideSource(get(position), type);
+    }
+
+    /** A source that may stand in a register wider than its type, of which it takes the low bits. */
+    int wideSource(Operand operand, PtxType type) {
         return switch (operand) {
-            case Operand.Register register -> {
-                int index = index(register, false);
-                wordsRead.add(index);
-                yield index;
+            case Operand.Register register -> uses.read(index(register, type), typeOf(register));
+            case Operand.Immediate immediate -> {
+                long bits = Immediates.bits(this, immediate, type);
+                yield type.isWide() ? names.longConstant(bits) : names.wordConstant((int) bits);
             }
-            case Operand.Immediate immediate -> names.wordConstant(wordBits(immediate, type));
-            case Operand.SpecialRegister special -> {
-                SpecialRegister known = SpecialRegister.named(special.name());
-                if (known == null) {
-                    throw error("reads " + special.name() + ", which is not declared and not known");
-                }
-                yield names.special(known);
-            }
-            case Operand.Symbol symbol -> names.wordConstant(symbols.sharedAddress(this, symbol.name()));
             default -> throw error("cannot read " + operand);
         };
     }
 
-    int wide(int position, PtxType type) {
-        return wide(get(position), type);
+    /** The source of a {@code mov} or {@code cvt}, which may also be a predefined register. */
+    int sourceOrSpecial(int position, PtxType type) {
+        if (!(get(position) instanceof Operand.SpecialRegister special)) {
+            return wideSource(position, type);
+        }
+        SpecialRegister known = SpecialRegister.named(special.name());
+        if (known == null) {
+            throw error("reads " + special.name() + ", which is not declared and not known");
+        }
+        if (type.isWide() || !type.isInteger()) {
+            throw error("reads " + special.name() + ", which is 32 bits wide, as ." + type);
+        }
+        return names.special(known);
     }
 
-    /** A 64-bit source: register, literal or address of a variable. */
-    int wide(Operand operand, PtxType type) {
-        return switch (operand) {
+    /** The address of a variable in its own space, as a source. */
+    int addressOf(Operand.Symbol symbol, PtxType type) {
+        if (!type.isInteger()) {
+            throw error("takes an address as ." + type);
+        }
+        long address = symbols.address(this, symbol.name());
+        if (type.isWide()) {
+            return names.longConstant(address);
+        }
+        if (address != (int) address) {
+            throw error("takes an address of 64 bits into a register of " + type.bits());
+        }
+        return names.wordConstant((int) address);
+    }
+
+    /** The address in brackets at a position. */
+    AddressSource address(int position, MemorySpace space) {
+        if (!(get(position) instanceof Operand.Address address)) {
+            throw error("needs an address in brackets, not " + get(position));
+        }
+        return switch (address.base()) {
             case Operand.Register register -> {
-                int index = index(register, true);
-                longsRead.add(index);
-                yield index;
+                boolean wide = typeOf(register).isWide();
+                if (!wide && space != MemorySpace.SHARED) {
+                    throw error("needs a 64-bit address");
+                }
+                PtxType type = wide ? PtxType.U64 : PtxType.U32;
+                yield new AddressSource(source(register, type), wide, address.offset());
             }
-            case Operand.Immediate immediate -> names.longConstant(longBits(immediate, type));
-            case Operand.Symbol symbol -> names.longConstant(symbols.address(this, symbol.name()));
-            default -> throw error("cannot read " + operand);
+            case Operand.Symbol symbol -> {
+                symbols.requireIn(this, symbol.name(), space);
+                boolean wide = space != MemorySpace.SHARED;
+                int base = addressOf(symbol, wide ? PtxType.U64 : PtxType.U32);
+                yield new AddressSource(base, wide, address.offset());
+            }
+            default -> throw error("cannot use " + address.base() + " as an address");
         };
     }
 
@@ -110,12 +144,9 @@ final class Operands {
     int predicate(Operand operand) {
         return switch (operand) {
             case Operand.Negated negated -> predicate(negated.operand());
-            case Operand.Register register -> {
-                int index = predicateIndex(register);
-                predicatesRead.add(index);
-                yield index;
-            }
-            case Operand.Immediate immediate -> names.predicateConstant(immediate.bits() != 0);
+            case Operand.Register register -> uses.read(index(register, PtxType.PRED), PtxType.PRED);
+            case Operand.Immediate(long bits, Operand.Immediate.Form form)
+            when form == Operand.Immediate.Form.INTEGER -> names.predicateConstant(bits != 0);
             default -> throw error("needs a predicate, not " + operand);
         };
     }
@@ -126,49 +157,40 @@ final class Operands {
 
     // Targets
 
-    int wordTarget(int position) {
-        return wordTarget(get(position));
+    int target(int position, PtxType type) {
+        return target(get(position), type);
     }
 
-    int wordTarget(Operand operand) {
-        int index = index(register(operand), false);
-        wordsWritten.add(index);
-        return index;
+    /** A target register as wide as its type; a sink, {@code _}, is a register that nobody reads. */
+    int target(Operand operand, PtxType type) {
+        if (isSink(operand)) {
+            return names.sink(type);
+        }
+        Operand.Register register = register(operand);
+        requireWidth(register, type);
+        return wideTarget(register, type);
     }
 
-    int wideTarget(int position) {
-        return wideTarget(get(position));
+    int wideTarget(int position, PtxType type) {
+        return wideTarget(get(position), type);
     }
 
-    int wideTarget(Operand operand) {
-        int index = index(register(operand), true);
-        longsWritten.add(index);
-        return index;
+    /** A target register that may be wider than its type. */
+    int wideTarget(Operand operand, PtxType type) {
+        if (isSink(operand)) {
+            return names.sink(type);
+        }
+        Operand.Register register = register(operand);
+        return uses.write(index(register, type), typeOf(register));
     }
 
     int predicateTarget(int position) {
-        return predicateTarget(get(position));
+        return target(get(position), PtxType.PRED);
     }
 
-    int predicateTarget(Operand operand) {
-        int index = predicateIndex(register(operand));
-        predicatesWritten.add(index);
-        return index;
-    }
-
-    /** Whether an operand is a register as wide as 64 bits. */
-    boolean isWideRegister(Operand operand) {
-        return operand instanceof Operand.Register register && typeOf(register).isWide();
-    }
-
-    /** Whether an operand is a predicate register. */
-    boolean isPredicate(Operand operand) {
-        return operand instanceof Operand.Register register && typeOf(register) == PtxType.PRED;
-    }
-
-    /** Width in bits of the register an operand is. */
-    int registerBits(Operand operand) {
-        return typeOf(register(operand)).bits();
+    /** Width in bits of the register that an operand is, or of {@code type} where it is a literal or a sink. */
+    int registerBits(Operand operand, PtxType type) {
+        return operand instanceof Operand.Register register ? typeOf(register).bits() : type.bits();
     }
 
     /** A literal integer. */
@@ -186,34 +208,34 @@ final class Operands {
         return names.wordConstant(value);
     }
 
-    Instruction.RegisterUse uses() {
-        return new Instruction.RegisterUse(
-                array(wordsRead),
-                array(longsRead),
-                array(predicatesRead),
-                array(wordsWritten),
-                array(longsWritten),
-                array(predicatesWritten));
+    RegisterUse uses() {
+        return uses.build();
     }
 
     PtxSyntaxException error(String problem) {
         return new PtxSyntaxException(file, statement.line(), "'" + statement + "' " + problem);
     }
 
-    private int index(Operand.Register register, boolean wide) {
-        PtxType type = typeOf(register);
-        if (type == PtxType.PRED || type.isWide() != wide) {
-            throw error("uses " + register + " of type ." + type + " where a register of "
-                    + (wide ? "64" : "at most 32") + " bits is needed");
+    private int index(Operand.Register register, PtxType type) {
+        PtxType declared = typeOf(register);
+        if (!type.agreesWith(declared) || declared.bits() < type.bits()) {
+            throw mismatch(register, type);
         }
-        return names.index(register.name(), type);
+        return names.index(register.name(), declared);
     }
 
-    private int predicateIndex(Operand.Register register) {
-        if (typeOf(register) != PtxType.PRED) {
-            throw error("uses " + register + " as a predicate");
+    private void requireWidth(Operand.Register register, PtxType type) {
+        if (typeOf(register).bits() != type.bits()) {
+            throw mismatch(register, type);
         }
-        return names.index(register.name(), PtxType.PRED);
+    }
+
+    private PtxSyntaxException mismatch(Operand.Register register, PtxType type) {
+        return error("uses " + register + ", declared as ." + typeOf(register) + ", where it needs a ." + type);
+    }
+
+    private static boolean isSink(Operand operand) {
+        return operand instanceof Operand.Symbol symbol && symbol.name().equals("_");
     }
 
     private Operand.Register register(Operand operand) {
@@ -229,27 +251,5 @@ final class Operands {
             throw error("uses " + register + ", which is not declared");
         }
         return type;
-    }
-
-    private int wordBits(Operand.Immediate immediate, PtxType type) {
-        if (type == PtxType.F32 && immediate.form() == Operand.Immediate.Form.F64_BITS) {
-            return Float.floatToRawIntBits((float) Double.longBitsToDouble(immediate.bits()));
-        }
-        if (type == PtxType.F32 && immediate.form() == Operand.Immediate.Form.INTEGER) {
-            throw error("uses the integer " + immediate + " as a float; write it as 0f...");
-        }
-        int bits = (int) immediate.bits();
-        return type.bits() <= Short.SIZE ? bits & SHORT_MASK : bits;
-    }
-
-    private static long longBits(Operand.Immediate immediate, PtxType type) {
-        if (type == PtxType.F64 && immediate.form() == Operand.Immediate.Form.F32_BITS) {
-            return Double.doubleToRawLongBits(Float.intBitsToFloat((int) immediate.bits()));
-        }
-        return immediate.bits();
-    }
-
-    private static int[] array(List<Integer> indices) {
-        return indices.stream().mapToInt(Integer::intValue).distinct().toArray();
     }
 }

@@ -6,6 +6,7 @@ import java.util.List;
 /** A kernel that the virtual GPU can launch. */
 public final class PtxKernel {
 
+    private final VirtualGpu machine;
     private final String module;
     private final Entry entry;
     private final Instruction[] code;
@@ -14,12 +15,14 @@ public final class PtxKernel {
     private final int localBytes;
 
     PtxKernel(
+            VirtualGpu machine,
             String module,
             Entry entry,
             List<Instruction> code,
             RegisterLayout registers,
             SharedLayout shared,
             int localBytes) {
+        this.machine = machine;
         this.module = module;
         this.entry = entry;
         this.code = code.toArray(Instruction[]::new);
@@ -51,6 +54,11 @@ public final class PtxKernel {
     /** Shared memory that its own declarations take, in bytes. */
     public int staticSharedBytes() {
         return shared.declaredBytes();
+    }
+
+    /** The machine that it was made for. */
+    VirtualGpu machine() {
+        return machine;
     }
 
     /** Bytes of the parameter block. */

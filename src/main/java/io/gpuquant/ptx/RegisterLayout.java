@@ -13,6 +13,7 @@ import java.util.Map;
  * @param longConstants literals by the index of their register
  * @param predicateConstants literals, as masks, by the index of their predicate
  * @param specials predefined registers by the index of their register
+ * @param names as declared, by the number that {@link RegisterUse} gives a register
  */
 record RegisterLayout(
         int words,
@@ -21,12 +22,14 @@ record RegisterLayout(
         Map<Integer, Integer> wordConstants,
         Map<Integer, Long> longConstants,
         Map<Integer, Integer> predicateConstants,
-        Map<Integer, SpecialRegister> specials) {
+        Map<Integer, SpecialRegister> specials,
+        Map<Integer, String> names) {
 
     RegisterLayout {
         wordConstants = Map.copyOf(wordConstants);
         longConstants = Map.copyOf(longConstants);
         predicateConstants = Map.copyOf(predicateConstants);
         specials = Map.copyOf(specials);
+        names = Map.copyOf(names);
     }
 }

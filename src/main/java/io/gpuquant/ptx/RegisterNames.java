@@ -1,5 +1,6 @@
 package io.gpuquant.ptx;
 
+import io.gpuquant.ptx.syntax.Operand;
 import io.gpuquant.ptx.syntax.PtxType;
 import java.util.HashMap;
 import java.util.Map;
@@ -66,7 +67,20 @@ final class RegisterNames {
         });
     }
 
+    /** A register that is written and never read: where a result goes that nobody wants. */
+    int sink(PtxType type) {
+        return index("sink " + (type.isWide() || type == PtxType.PRED ? type.bits() : Integer.SIZE), type);
+    }
+
     RegisterLayout layout() {
-        return new RegisterLayout(words, longs, predicates, wordConstants, longConstants, predicateConstants, specials);
+        Map<Integer, String> names = new HashMap<>();
+        declared.forEach((name, type) -> {
+            Integer index = indices.get(name);
+            if (index != null) {
+                names.put(RegisterUse.number(index, type), Operand.Register.written(name));
+            }
+        });
+        return new RegisterLayout(
+                words, longs, predicates, wordConstants, longConstants, predicateConstants, specials, names);
     }
 }

@@ -1,19 +1,18 @@
 package io.gpuquant.ptx;
 
-/** Two operations, one after the other. */
+/** Operations one after the other. */
 final class Sequence extends Operation {
 
-    private final Operation first;
-    private final Operation second;
+    private final Operation[] operations;
 
-    Sequence(Operation first, Operation second) {
-        this.first = first;
-        this.second = second;
+    Sequence(Operation... operations) {
+        this.operations = operations;
     }
 
     @Override
     void execute(Warp warp, int mask) {
-        first.execute(warp, mask);
-        second.execute(warp, mask);
+        for (Operation operation : operations) {
+            operation.execute(warp, mask);
+        }
     }
 }

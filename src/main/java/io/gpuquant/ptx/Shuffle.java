@@ -23,7 +23,7 @@ final class Shuffle extends Collective {
      * @param inRange index of the predicate that says whether the source lane was in range, or -1
      * @param clamp index of the register with the clamp value in bits 0 to 4 and the segment mask in bits 8 to 12
      */
-    Shuffle(Mode mode, int members, int target, int inRange, int source, int selector, int clamp) {
+    Shuffle(Mode mode, Members members, int target, int inRange, int source, int selector, int clamp) {
         super(members);
         this.mode = mode;
         this.target = target;

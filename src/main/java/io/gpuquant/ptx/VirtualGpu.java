@@ -55,7 +55,7 @@ public final class VirtualGpu implements AutoCloseable {
      * @throws io.gpuquant.ptx.syntax.PtxSyntaxException when the text is not PTX or uses what the machine does not know
      */
     public PtxModule compile(String name, String text) {
-        return new PtxModule(PtxFile.parse(name, text), options);
+        return new PtxModule(PtxFile.parse(name, text), this);
     }
 
     /**
@@ -111,7 +111,7 @@ public final class VirtualGpu implements AutoCloseable {
         if (options.seed() != 0) {
             Collections.shuffle(order, new Random(options.seed()));
         }
-        LaunchStatistics statistics = new LaunchStatistics();
+        LaunchStatistics statistics = new LaunchStatistics(launch.kernel().code());
         Block block = new Block(launch, statistics);
         order.forEach(block::run);
         return new LaunchResult(block.executed(), statistics);
@@ -155,7 +155,8 @@ public final class VirtualGpu implements AutoCloseable {
         if (failure != null) {
             throw failure;
         }
-        return new LaunchResult(executed.get(), new LaunchStatistics());
+        return new LaunchResult(
+                executed.get(), new LaunchStatistics(launch.kernel().code()));
     }
 
     @Override

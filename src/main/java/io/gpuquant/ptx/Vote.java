@@ -18,7 +18,7 @@ final class Vote extends Collective {
     /**
      * @param target index of a 32-bit register for a ballot, of a predicate otherwise
      */
-    Vote(Kind kind, int members, int target, int source, boolean negated) {
+    Vote(Kind kind, Members members, int target, int source, boolean negated) {
         super(members);
         this.kind = kind;
         this.target = target;

@@ -3,7 +3,7 @@ package io.gpuquant.ptx;
 /** {@code bar.warp.sync}: orders what the lanes did before it, before what they do after it. */
 final class WarpBarrier extends Collective {
 
-    WarpBarrier(int members) {
+    WarpBarrier(Members members) {
         super(members);
     }
 

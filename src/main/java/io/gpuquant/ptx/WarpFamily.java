@@ -3,6 +3,7 @@ package io.gpuquant.ptx;
 import io.gpuquant.ptx.syntax.Operand;
 import io.gpuquant.ptx.syntax.PtxType;
 import io.gpuquant.ptx.syntax.Statement;
+import java.util.Locale;
 import java.util.Set;
 
 /** Operations in which the lanes of a warp exchange values or meet. */
@@ -19,8 +20,8 @@ final class WarpFamily implements Family {
     @Override
     public Operation decode(Modifiers modifiers, Operands operands) {
         if (modifiers.opcode().equals("activemask")) {
-            modifiers.takeType();
-            return new ActiveMask(operands.wordTarget(0));
+            operands.requireCount(1);
+            return new ActiveMask(operands.target(0, modifiers.takeType(PtxType.B32)));
         }
         if (!modifiers.take("sync")) {
             throw modifiers.error("is supported with .sync only");
@@ -32,44 +33,51 @@ final class WarpFamily implements Family {
             case "match" -> match(modifiers, operands);
             default -> {
                 modifiers.take("warp");
-                yield new WarpBarrier(operands.word(0, PtxType.B32));
+                operands.requireCount(1);
+                yield new WarpBarrier(members(operands, 0));
             }
         };
     }
 
+    private static Collective.Members members(Operands operands, int position) {
+        boolean isLiteral = operands.get(position) instanceof Operand.Immediate;
+        return new Collective.Members(operands.source(position, PtxType.B32), isLiteral);
+    }
+
     private static Operation shuffle(Modifiers modifiers, Operands operands) {
         Shuffle.Mode mode = Shuffle.Mode.valueOf(
-                modifiers.requireOneOf("up", "down", "bfly", "idx").toUpperCase(java.util.Locale.ROOT));
-        PtxType type = modifiers.takeType();
+                modifiers.requireOneOf("up", "down", "bfly", "idx").toUpperCase(Locale.ROOT));
+        PtxType type = modifiers.takeType(PtxType.B32);
         operands.requireCount(5);
         Operand target = operands.get(0);
         int inRange = -1;
         if (target instanceof Operand.Pair pair) {
             target = pair.first();
-            inRange = operands.predicateTarget(pair.second());
+            inRange = operands.target(pair.second(), PtxType.PRED);
         }
         return new Shuffle(
                 mode,
-                operands.word(4, PtxType.B32),
-                operands.wordTarget(target),
+                members(operands, 4),
+                operands.target(target, type),
                 inRange,
-                operands.word(1, type),
-                operands.word(2, PtxType.U32),
-                operands.word(3, PtxType.U32));
+                operands.source(1, type),
+                operands.source(2, PtxType.B32),
+                operands.source(3, PtxType.B32));
     }
 
     private static Operation vote(Modifiers modifiers, Operands operands) {
         Vote.Kind kind = Vote.Kind.valueOf(
-                modifiers.requireOneOf("all", "any", "uni", "ballot").toUpperCase(java.util.Locale.ROOT));
-        modifiers.takeType();
+                modifiers.requireOneOf("all", "any", "uni", "ballot").toUpperCase(Locale.ROOT));
+        PtxType type = modifiers.takeType(kind == Vote.Kind.BALLOT ? PtxType.B32 : PtxType.PRED);
         operands.requireCount(3);
-        int target = kind == Vote.Kind.BALLOT ? operands.wordTarget(0) : operands.predicateTarget(0);
-        return new Vote(kind, operands.word(2, PtxType.B32), target, operands.predicate(1), operands.isNegated(1));
+        int target = operands.target(0, type);
+        return new Vote(kind, members(operands, 2), target, operands.predicate(1), operands.isNegated(1));
     }
 
     private static Operation reduce(Modifiers modifiers, Operands operands) {
         String name = modifiers.requireOneOf("add", "min", "max", "and", "or", "xor");
-        PtxType type = modifiers.takeType();
+        boolean logic = name.equals("and") || name.equals("or") || name.equals("xor");
+        PtxType type = logic ? modifiers.takeType(PtxType.B32) : modifiers.takeType(PtxType.U32, PtxType.S32);
         operands.requireCount(3);
         boolean signed = type.isSigned();
         LaneFunctions.Int2 function = switch (name) {
@@ -80,23 +88,19 @@ final class WarpFamily implements Family {
             case "min" -> signed ? Math::min : (a, b) -> Integer.compareUnsigned(a, b) < 0 ? a : b;
             default -> signed ? Math::max : (a, b) -> Integer.compareUnsigned(a, b) > 0 ? a : b;
         };
-        return new WarpReduction(
-                function, operands.word(2, PtxType.B32), operands.wordTarget(0), operands.word(1, type));
+        return new WarpReduction(function, members(operands, 2), operands.target(0, type), operands.source(1, type));
     }
 
     private static Operation match(Modifiers modifiers, Operands operands) {
         boolean all = modifiers.requireOneOf("any", "all").equals("all");
-        PtxType type = modifiers.takeType();
+        PtxType type = modifiers.takeType(PtxType.B32);
         operands.requireCount(3);
         Operand target = operands.get(0);
         int everyone = -1;
-        if (target instanceof Operand.Pair pair) {
+        if (all && target instanceof Operand.Pair pair) {
             target = pair.first();
-            everyone = operands.predicateTarget(pair.second());
+            everyone = operands.target(pair.second(), PtxType.PRED);
         }
-        if (all != everyone >= 0) {
-            throw operands.error("needs a predicate target with .all and none with .any");
-        }
-        return new Match(operands.word(2, PtxType.B32), operands.wordTarget(target), everyone, operands.word(1, type));
+        return new Match(all, members(operands, 2), operands.target(target, type), everyone, operands.source(1, type));
     }
 }

@@ -7,7 +7,7 @@ final class WarpReduction extends Collective {
     private final int target;
     private final int source;
 
-    WarpReduction(LaneFunctions.Int2 function, int members, int target, int source) {
+    WarpReduction(LaneFunctions.Int2 function, Members members, int target, int source) {
         super(members);
         this.function = function;
         this.target = target;

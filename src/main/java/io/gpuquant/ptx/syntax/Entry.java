@@ -8,8 +8,9 @@ import java.util.Map;
  *
  * @param parameters in order, with the offset each has in the parameter block
  * @param registers declared registers and their types, names unique across scopes
- * @param variables shared and local variables of the entry and of its module
+ * @param variables variables of the entry and of its module
  * @param labels index into {@code statements} that each label stands before; may equal their number
+ * @param branchTables labels to branch to by index, by the name of their {@code .branchtargets} list
  * @param maxThreads product of {@code .maxntid} or {@code .reqntid}, or 1024 where neither is given
  */
 public record Entry(
@@ -19,6 +20,7 @@ public record Entry(
         Map<String, PtxType> registers,
         List<Variable> variables,
         Map<String, Integer> labels,
+        Map<String, List<String>> branchTables,
         List<Statement> statements,
         int maxThreads) {
 
@@ -27,6 +29,7 @@ public record Entry(
         registers = Map.copyOf(registers);
         variables = List.copyOf(variables);
         labels = Map.copyOf(labels);
+        branchTables = Map.copyOf(branchTables);
         statements = List.copyOf(statements);
     }
 

@@ -6,18 +6,23 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** Reads one kernel. Registers of nested scopes are renamed so that every name is unique in the kernel. */
 final class EntryParser {
 
     private static final int MAX_THREADS = 1024;
+    private static final Set<String> TUNING = Set.of("maxntid", "reqntid", "minnctapersm", "maxnctapersm", "maxnreg");
+    private static final Set<PtxType> WITHOUT_REGISTERS =
+            Set.of(PtxType.B8, PtxType.U8, PtxType.S8, PtxType.BF16, PtxType.BF16X2, PtxType.TF32);
 
     private final TokenReader tokens;
     private final List<Variable> variables;
     private final List<Entry.Parameter> parameters = new ArrayList<>();
     private final Map<String, PtxType> registers = new HashMap<>();
     private final Map<String, Integer> labels = new HashMap<>();
+    private final Map<String, List<String>> branchTables = new HashMap<>();
     private final List<Statement> statements = new ArrayList<>();
     private final Deque<Map<String, String>> scopes = new ArrayDeque<>();
     private int scopeCount;
@@ -34,7 +39,8 @@ final class EntryParser {
         int maxThreads = parseTuning();
         tokens.mark("{");
         parseScope();
-        return new Entry(name, nameToken.line(), parameters, registers, variables, labels, statements, maxThreads);
+        return new Entry(
+                name, nameToken.line(), parameters, registers, variables, labels, branchTables, statements, maxThreads);
     }
 
     private void parseParameters() {
@@ -73,7 +79,11 @@ final class EntryParser {
     private int parseTuning() {
         int maxThreads = MAX_THREADS;
         while (tokens.peek().kind() == Token.Kind.DOTTED) {
-            String directive = tokens.next().text();
+            Token token = tokens.next();
+            String directive = token.text();
+            if (!TUNING.contains(directive)) {
+                throw tokens.error(token, "the directive " + token + " is not supported before a kernel's body");
+            }
             int product = tokens.count("a number");
             while (tokens.tryMark(",")) {
                 product *= tokens.count("a number");
@@ -107,8 +117,8 @@ final class EntryParser {
         Token token = tokens.next();
         switch (token.text()) {
             case "reg" -> parseRegisters(scope);
-            case "shared" -> variables.add(new VariableParser(tokens).parse(Variable.Space.SHARED));
-            case "local" -> variables.add(new VariableParser(tokens).parse(Variable.Space.LOCAL));
+            case "shared" -> variables.add(new VariableParser(tokens, Variable.Space.SHARED).parse());
+            case "local" -> variables.add(new VariableParser(tokens, Variable.Space.LOCAL).parse());
             case "pragma" -> tokens.skipPast(";");
             case "loc" -> {
                 tokens.count("a file number");
@@ -120,7 +130,11 @@ final class EntryParser {
     }
 
     private void parseRegisters(int scope) {
+        Token typeToken = tokens.peek();
         PtxType type = tokens.type();
+        if (WITHOUT_REGISTERS.contains(type)) {
+            throw tokens.error(typeToken, "registers of type " + typeToken + " are not supported; use plain bits");
+        }
         do {
             Token token = tokens.peek();
             String name = tokens.word("a register name");
@@ -148,9 +162,23 @@ final class EntryParser {
     private void parseLabel() {
         Token token = tokens.next();
         tokens.mark(":");
-        if (labels.put(token.text(), statements.size()) != null) {
+        if (labels.containsKey(token.text()) || branchTables.containsKey(token.text())) {
             throw tokens.error(token, "the label " + token + " is defined twice");
         }
+        if (tokens.tryDotted("branchtargets")) {
+            branchTables.put(token.text(), parseBranchTargets());
+        } else {
+            labels.put(token.text(), statements.size());
+        }
+    }
+
+    private List<String> parseBranchTargets() {
+        List<String> targets = new ArrayList<>();
+        do {
+            targets.add(tokens.word("a label"));
+        } while (tokens.tryMark(","));
+        tokens.mark(";");
+        return targets;
     }
 
     private void parseStatement() {
@@ -203,13 +231,9 @@ final class EntryParser {
         Operand base = parseSimpleOperand();
         long offset = 0;
         while (!tokens.tryMark("]")) {
-            boolean minus = tokens.tryMark("-");
-            if (!minus) {
-                tokens.mark("+");
-                minus = tokens.tryMark("-");
-            }
+            tokens.mark("+");
             Token token = tokens.peek();
-            Operand.Immediate value = parseNumber(minus);
+            Operand.Immediate value = tokens.number();
             if (value.form() != Operand.Immediate.Form.INTEGER) {
                 throw tokens.error(token, "an address offset must be an integer");
             }
@@ -221,7 +245,7 @@ final class EntryParser {
     private Operand parseSimpleOperand() {
         Token token = tokens.peek();
         if (token.kind() == Token.Kind.NUMBER || token.is("-")) {
-            return parseNumber(tokens.tryMark("-"));
+            return tokens.number();
         }
         String name = tokens.word("an operand");
         String register = registerNamed(name);
@@ -238,18 +262,6 @@ final class EntryParser {
             return new Operand.SpecialRegister(name + "." + tokens.next().text());
         }
         return new Operand.SpecialRegister(name);
-    }
-
-    private Operand.Immediate parseNumber(boolean negative) {
-        Token token = tokens.next();
-        if (token.kind() != Token.Kind.NUMBER) {
-            throw tokens.error(token, "expected a number, found " + token);
-        }
-        Operand.Immediate value = Literals.parse(token, negative);
-        if (value == null) {
-            throw tokens.error(token, token + " does not fit into 64 bits");
-        }
-        return value;
     }
 
     private @Nullable String registerNamed(String name) {

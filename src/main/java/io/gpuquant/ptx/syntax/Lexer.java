@@ -9,12 +9,13 @@ import org.jspecify.annotations.Nullable;
 /** Splits PTX text into tokens; comments and white space go. */
 final class Lexer {
 
+    /** Numbers are taken as far as they reach; whether they are well formed is {@link Literals}' to say. */
     private static final Pattern TOKEN = Pattern.compile("(?<space>\\s+|//[^\\n]*|/\\*(?s:.*?)\\*/)"
-            + "|(?<number>0[fF][0-9a-fA-F]{8}|0[dD][0-9a-fA-F]{16}|0[xX][0-9a-fA-F]+U?|\\d+U?)"
+            + "|(?<number>(?:\\d+\\.?\\d*|\\.\\d+)[eE][-+]?\\d+|\\d[\\w.]*|\\.\\d\\w*)"
             + "|(?<word>[%$_a-zA-Z][\\w$]*)"
             + "|\\.(?<dotted>[a-zA-Z_$][\\w$]*(?:::[\\w]+)*)"
             + "|\"(?<string>[^\"\\n]*)\""
-            + "|(?<mark>[-+@!,;:|(){}\\[\\]<>=.])");
+            + "|(?<mark>[-+@!,;:|(){}\\[\\]<>=])");
 
     private final String file;
     private final String text;

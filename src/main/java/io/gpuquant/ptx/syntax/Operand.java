@@ -6,11 +6,18 @@ import java.util.stream.Collectors;
 /** An operand of an instruction, as written; names of nested scopes are already made unique. */
 public sealed interface Operand {
 
-    /** A declared register. */
+    /** A declared register; one of a nested scope carries the scope's number after an {@code @}. */
     record Register(String name) implements Operand {
+
+        /** The name as written. */
+        public static String written(String name) {
+            int scope = name.indexOf('@');
+            return scope < 0 ? name : name.substring(0, scope);
+        }
+
         @Override
         public String toString() {
-            return name;
+            return written(name);
         }
     }
 

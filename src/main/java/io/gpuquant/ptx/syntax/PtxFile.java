@@ -8,10 +8,12 @@ import java.util.List;
  * @param name for messages
  * @param version {@code .version} times ten, such as 74
  * @param target such as {@code sm_80}
+ * @param variables variables of the module
  */
-public record PtxFile(String name, int version, String target, List<Entry> entries) {
+public record PtxFile(String name, int version, String target, List<Variable> variables, List<Entry> entries) {
 
     public PtxFile {
+        variables = List.copyOf(variables);
         entries = List.copyOf(entries);
     }
 

@@ -77,19 +77,32 @@ public enum PtxType {
         return kind == Kind.SIGNED;
     }
 
-    /** Whether the type is an integer without sign or plain bits. */
-    public boolean isUnsignedOrBits() {
-        return kind == Kind.UNSIGNED || kind == Kind.BITS;
+    /** Whether the type is plain bits. */
+    public boolean isBits() {
+        return kind == Kind.BITS;
     }
 
     /** Whether the type is an integer or plain bits. */
     public boolean isInteger() {
-        return isSigned() || isUnsignedOrBits();
+        return kind == Kind.SIGNED || kind == Kind.UNSIGNED || kind == Kind.BITS;
     }
 
     /** Whether the type is a floating-point type. */
     public boolean isFloat() {
         return kind == Kind.FLOAT;
+    }
+
+    /**
+     * Whether an operand of this type may stand in a register declared with another: plain bits agree with everything,
+     * integers with integers whatever their sign, and floats with their own type only. Widths are compared elsewhere.
+     */
+    public boolean agreesWith(PtxType declared) {
+        if (this == PRED || declared == PRED) {
+            return this == declared;
+        }
+        // A register of packed halves counts as plain bits, as it does for NVIDIA's assembler.
+        boolean bits = kind == Kind.BITS || declared.kind == Kind.BITS || declared == F16X2;
+        return bits || isInteger() && declared.isInteger() || this == declared;
     }
 
     @Override

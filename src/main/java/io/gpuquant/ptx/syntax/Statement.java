@@ -33,7 +33,7 @@ public record Statement(
     /** The instruction in PTX again, for messages. */
     @Override
     public String toString() {
-        String prefix = guard == null ? "" : (guardNegated ? "@!" : "@") + guard + " ";
+        String prefix = guard == null ? "" : (guardNegated ? "@!" : "@") + Operand.Register.written(guard) + " ";
         return prefix
                 + mnemonic()
                 + operands.stream()

@@ -94,6 +94,20 @@ final class TokenReader {
         throw error(token, "expected " + what + ", found " + token);
     }
 
+    /** A number of any form, with its sign. */
+    Operand.Immediate number() {
+        boolean negative = tryMark("-");
+        Token token = next();
+        if (token.kind() != Token.Kind.NUMBER) {
+            throw error(token, "expected a number, found " + token);
+        }
+        Operand.Immediate value = Literals.parse(token, negative);
+        if (value == null) {
+            throw error(token, token + " is not a number that fits into 64 bits");
+        }
+        return value;
+    }
+
     void skipPast(String mark) {
         while (!peek().is(mark)) {
             if (next().kind() == Token.Kind.END) {
