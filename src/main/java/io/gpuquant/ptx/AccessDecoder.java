@@ -4,10 +4,7 @@ import io.gpuquant.ptx.syntax.Operand;
 import io.gpuquant.ptx.syntax.PtxType;
 import java.util.List;
 
-/**
- * Chooses the operation for a load or store. On a fast machine those of global and shared memory have loops of their own;
- * the rest share careful ones.
- */
+/** Chooses the operation for a load or store: those of global and shared memory have loops of their own. */
 final class AccessDecoder {
 
     private final Operands operands;
@@ -29,10 +26,13 @@ final class AccessDecoder {
         int[] targets = elements.stream()
                 .mapToInt(element -> operands.wideTarget(element, type))
                 .toArray();
+        return hasLoop(space, source)
+                ? checked(space, source, AccessKind.READ, loadLoop(space, source, targets, registerBits))
+                : new LaneLoad(space, source, type, targets, registerBits);
+    }
+
+    private Operation loadLoop(MemorySpace space, AddressSource source, int[] targets, int registerBits) {
         boolean wide = registerBits == Long.SIZE;
-        if (!hasLoop(space, source)) {
-            return new CarefulLoad(space, source, type, targets, registerBits);
-        }
         int[] arguments = AccessArguments.encode(source, type.bytes(), targets);
         if (space == MemorySpace.GLOBAL) {
             return wide
@@ -53,9 +53,12 @@ final class AccessDecoder {
         int[] values = elements.stream()
                 .mapToInt(element -> operands.wideSource(element, type))
                 .toArray();
-        if (!hasLoop(space, source)) {
-            return new CarefulStore(space, source, type, values, wide);
-        }
+        return hasLoop(space, source)
+                ? checked(space, source, AccessKind.WRITE, storeLoop(space, source, values, wide))
+                : new LaneStore(space, source, type.bytes(), values, wide);
+    }
+
+    private Operation storeLoop(MemorySpace space, AddressSource source, int[] values, boolean wide) {
         int[] arguments = AccessArguments.encode(source, type.bytes(), values);
         if (space == MemorySpace.GLOBAL) {
             return wide
@@ -67,9 +70,13 @@ final class AccessDecoder {
                 : LoopSpecializer.operation(SharedStoreWords.class, ElementAccess.sharedWriter(type), arguments);
     }
 
-    private boolean hasLoop(MemorySpace space, AddressSource source) {
+    private Operation checked(MemorySpace space, AddressSource source, AccessKind kind, Operation access) {
+        return checked ? new CheckedAccess(space, source, type.bytes() * vector, kind, access) : access;
+    }
+
+    private static boolean hasLoop(MemorySpace space, AddressSource source) {
         boolean known = space == MemorySpace.GLOBAL || space == MemorySpace.SHARED && !source.wide();
-        return !checked && known && source.offset() == (int) source.offset();
+        return known && source.offset() == (int) source.offset();
     }
 
     private List<Operand> elements(int position) {

@@ -1,9 +1,6 @@
 package io.gpuquant.ptx;
 
-import java.util.HashMap;
-import java.util.HashSet;
-import java.util.Map;
-import java.util.Set;
+import java.util.Arrays;
 
 /** How well the addresses of a warp fit the memory: sectors of global memory touched, passes over the shared banks. */
 final class AccessPattern {
@@ -13,51 +10,71 @@ final class AccessPattern {
     private static final int BANK_BYTES = 4;
     private static final int PASS_BYTES = BANKS * BANK_BYTES;
 
-    private AccessPattern() {}
+    /** The most words that an access of 16 bytes touches, when it is not even aligned. */
+    private static final int UNITS_PER_LANE = 5;
 
-    /** Counts an access, where statistics are kept. */
-    static void count(Warp warp, int mask, MemorySpace space, AddressSource source, int bytes) {
-        LaunchStatistics statistics = warp.block().statistics();
-        if (statistics == null) {
-            return;
-        }
-        if (space == MemorySpace.GLOBAL) {
-            int ideal = (Integer.bitCount(mask) * bytes + SECTOR_BYTES - 1) / SECTOR_BYTES;
-            statistics.countGlobal(sectors(warp, mask, source, bytes), ideal);
-        } else if (space == MemorySpace.SHARED) {
-            statistics.countShared(passes(warp, mask, source, bytes));
-        }
+    private final long[] units = new long[Operation.LANES * UNITS_PER_LANE];
+    private final int[] wordsOfBank = new int[BANKS];
+
+    /** The fewest sectors that hold what lanes access. */
+    static int idealSectors(int mask, int bytes) {
+        return (Integer.bitCount(mask) * bytes + SECTOR_BYTES - 1) / SECTOR_BYTES;
     }
 
-    private static int sectors(Warp warp, int mask, AddressSource source, int bytes) {
-        Set<Long> sectors = new HashSet<>();
-        for (int rest = mask; rest != 0; rest &= rest - 1) {
-            long address = source.address(warp, Integer.numberOfTrailingZeros(rest));
-            for (long at = address / SECTOR_BYTES; at <= (address + bytes - 1) / SECTOR_BYTES; at++) {
-                sectors.add(at);
-            }
-        }
-        return sectors.size();
+    /** The sectors that lanes touch. */
+    int sectors(int mask, long[] addresses, int bytes) {
+        return distinct(mask, addresses, bytes, SECTOR_BYTES);
     }
 
     /** Wide accesses are served by parts of the warp that fill the banks once; in each part a bank serves one word a pass. */
-    private static int passes(Warp warp, int mask, AddressSource source, int bytes) {
+    int passes(int mask, long[] addresses, int bytes) {
         int lanesPerPart = Math.max(1, Math.min(Operation.LANES, PASS_BYTES / bytes));
+        int partMask = lanesPerPart == Operation.LANES ? Operation.ALL_LANES : (1 << lanesPerPart) - 1;
         int passes = 0;
         for (int first = 0; first < Operation.LANES; first += lanesPerPart) {
-            Map<Integer, Set<Long>> wordsByBank = new HashMap<>();
-            for (int lane = first; lane < first + lanesPerPart; lane++) {
-                if ((mask >>> lane & 1) != 0) {
-                    long address = source.address(warp, lane);
-                    for (long word = address / BANK_BYTES; word <= (address + bytes - 1) / BANK_BYTES; word++) {
-                        wordsByBank
-                                .computeIfAbsent((int) (word % BANKS), bank -> new HashSet<>())
-                                .add(word);
-                    }
-                }
+            int part = mask & partMask << first;
+            if (part != 0) {
+                int words = distinct(part, addresses, bytes, BANK_BYTES);
+                passes += largestShareOfABank(words);
             }
-            passes += wordsByBank.values().stream().mapToInt(Set::size).max().orElse(0);
         }
         return passes;
+    }
+
+    /** Collects the aligned pieces of a size that lanes touch, each once; returns their number. */
+    private int distinct(int mask, long[] addresses, int bytes, int unitBytes) {
+        int count = 0;
+        for (int rest = mask; rest != 0; rest &= rest - 1) {
+            long address = addresses[Integer.numberOfTrailingZeros(rest)];
+            long last = (address + bytes - 1) / unitBytes;
+            for (long unit = address / unitBytes; unit <= last; unit++) {
+                // Addresses mostly ascend, so a new piece lies above all others, or is the last one again.
+                boolean known =
+                        count > 0 && unit <= units[count - 1] && Arrays.binarySearch(units, 0, count, unit) >= 0;
+                if (!known) {
+                    insert(unit, count++);
+                }
+            }
+        }
+        return count;
+    }
+
+    private void insert(long unit, int count) {
+        int at = count;
+        while (at > 0 && units[at - 1] > unit) {
+            units[at] = units[at - 1];
+            at--;
+        }
+        units[at] = unit;
+    }
+
+    private int largestShareOfABank(int words) {
+        Arrays.fill(wordsOfBank, 0);
+        int largest = 0;
+        for (int i = 0; i < words; i++) {
+            int bank = (int) (units[i] % BANKS);
+            largest = Math.max(largest, ++wordsOfBank[bank]);
+        }
+        return largest;
     }
 }

@@ -8,7 +8,20 @@ package io.gpuquant.ptx;
  */
 record AddressSource(int base, boolean wide, long offset) {
 
-    long address(Warp warp, int lane) {
-        return (wide ? warp.longs[base][lane] : warp.words[base][lane] & 0xffff_ffffL) + offset;
+    /** The addresses of lanes, by lane; those of other lanes are left as they are. */
+    void gather(Warp warp, int mask, long[] addresses) {
+        if (wide) {
+            long[] bases = warp.longs[base];
+            for (int rest = mask; rest != 0; rest &= rest - 1) {
+                int lane = Integer.numberOfTrailingZeros(rest);
+                addresses[lane] = bases[lane] + offset;
+            }
+        } else {
+            int[] bases = warp.words[base];
+            for (int rest = mask; rest != 0; rest &= rest - 1) {
+                int lane = Integer.numberOfTrailingZeros(rest);
+                addresses[lane] = (bases[lane] & 0xffff_ffffL) + offset;
+            }
+        }
     }
 }

@@ -7,8 +7,13 @@ import org.jspecify.annotations.Nullable;
 /** A piece of global memory: native memory, whose device address is its real address, with guard zones around it. */
 public final class Allocation {
 
-    /** Bytes on either side that belong to nobody, so that running over an end never lands in a neighbour. */
+    /** Bytes on either side that belong to nobody, so that running over an end does not at once land in a neighbour. */
     private static final int GUARD_BYTES = 512;
+
+    /** The same on a checked machine, where whatever runs over an end must be found: up to as much again as the size. */
+    private static final int LEAST_CHECKED_GUARD = 1 << 16;
+
+    private static final int LARGEST_CHECKED_GUARD = 1 << 22;
 
     static final int ALIGNMENT = 256;
 
@@ -24,9 +29,14 @@ public final class Allocation {
         this.name = name;
         this.byteSize = byteSize;
         arena = Arena.ofShared();
-        MemorySegment whole = arena.allocate(byteSize + 2L * GUARD_BYTES, ALIGNMENT);
-        base = whole.address() + GUARD_BYTES;
+        long guard = checked ? Math.clamp(align(byteSize), LEAST_CHECKED_GUARD, LARGEST_CHECKED_GUARD) : GUARD_BYTES;
+        MemorySegment whole = arena.allocate(byteSize + 2 * guard, ALIGNMENT);
+        base = whole.address() + guard;
         shadow = checked ? new GlobalShadow(name, base, byteSize) : null;
+    }
+
+    private static long align(long bytes) {
+        return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     }
 
     /** What it holds, for messages. */

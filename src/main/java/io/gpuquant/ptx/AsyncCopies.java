@@ -1,9 +1,6 @@
 package io.gpuquant.ptx;
 
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Iterator;
-import java.util.List;
 
 /**
  * The {@code cp.async} copies of a warp that are under way. Bytes are taken from global memory when the copy is issued and
@@ -11,18 +8,42 @@ import java.util.List;
  */
 final class AsyncCopies {
 
-    private record Copy(int lane, int group, int target, byte[] bytes) {}
+    private static final int LARGEST = 16;
 
-    private final List<Copy> underWay = new ArrayList<>();
+    /** The groups that each lane has closed. */
     private final int[] committed = new int[Operation.LANES];
 
+    // What is under way, in the order of issue.
+    private int[] lanes = new int[Operation.LANES];
+    private int[] groups = new int[Operation.LANES];
+    private int[] targets = new int[Operation.LANES];
+    private int[] sizes = new int[Operation.LANES];
+    private byte[] bytes = new byte[LARGEST * Operation.LANES];
+    private int count;
+
     void reset() {
-        underWay.clear();
+        count = 0;
         Arrays.fill(committed, 0);
     }
 
-    void issue(int lane, int target, byte[] bytes) {
-        underWay.add(new Copy(lane, committed[lane], target, bytes));
+    /** Begins a copy; the caller fills in its bytes from the returned place on in {@link #bytes}. */
+    int issue(int lane, int target, int size) {
+        if (count == lanes.length) {
+            lanes = Arrays.copyOf(lanes, 2 * count);
+            groups = Arrays.copyOf(groups, 2 * count);
+            targets = Arrays.copyOf(targets, 2 * count);
+            sizes = Arrays.copyOf(sizes, 2 * count);
+            bytes = Arrays.copyOf(bytes, 2 * LARGEST * count);
+        }
+        lanes[count] = lane;
+        groups[count] = committed[lane];
+        targets[count] = target;
+        sizes[count] = size;
+        return LARGEST * count++;
+    }
+
+    byte[] bytes() {
+        return bytes;
     }
 
     /** Closes the group of copies that each lane has open. */
@@ -34,15 +55,33 @@ final class AsyncCopies {
 
     /** Delivers all but the latest {@code pending} closed groups of each lane; with -1 also what is not closed. */
     void await(Warp warp, int mask, int pending) {
-        SharedMemory shared = warp.block().shared();
-        for (Iterator<Copy> copies = underWay.iterator(); copies.hasNext(); ) {
-            Copy copy = copies.next();
-            boolean waits = (mask >>> copy.lane() & 1) != 0;
-            if (waits && (pending < 0 || copy.group() < committed[copy.lane()] - pending)) {
-                System.arraycopy(copy.bytes(), 0, shared.bytes(), copy.target(), copy.bytes().length);
-                shared.noteCopyArrived(copy.target(), copy.bytes().length, warp.access(copy.lane()));
-                copies.remove();
+        int kept = 0;
+        for (int i = 0; i < count; i++) {
+            boolean waits = (mask >>> lanes[i] & 1) != 0;
+            if (waits && (pending < 0 || groups[i] < committed[lanes[i]] - pending)) {
+                deliver(warp, i);
+            } else {
+                keep(i, kept++);
             }
         }
+        count = kept;
+    }
+
+    private void deliver(Warp warp, int i) {
+        SharedMemory shared = warp.block().shared();
+        System.arraycopy(bytes, LARGEST * i, shared.bytes(), targets[i], sizes[i]);
+        SharedShadow shadow = shared.shadow();
+        Ordering ordering = warp.ordering();
+        if (shadow != null && ordering != null) {
+            shadow.endCopy(targets[i], sizes[i], ordering, lanes[i]);
+        }
+    }
+
+    private void keep(int from, int to) {
+        lanes[to] = lanes[from];
+        groups[to] = groups[from];
+        targets[to] = targets[from];
+        sizes[to] = sizes[from];
+        System.arraycopy(bytes, LARGEST * from, bytes, LARGEST * to, LARGEST);
     }
 }

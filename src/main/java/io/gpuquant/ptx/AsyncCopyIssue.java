@@ -2,6 +2,7 @@ package io.gpuquant.ptx;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 
 /** The start of a {@code cp.async}; on a fast machine the whole of it. */
 final class AsyncCopyIssue extends Operation {
@@ -23,38 +24,74 @@ final class AsyncCopyIssue extends Operation {
 
     @Override
     void execute(Warp warp, int mask) {
-        SharedMemory shared = warp.block().shared();
-        AsyncCopies copies = warp.asyncCopies();
-        AccessPattern.count(warp, mask, MemorySpace.GLOBAL, source, bytes);
+        long[] from = warp.addresses;
+        long[] to = warp.otherAddresses;
+        int[] counts = warp.words[readable];
+        source.gather(warp, mask, from);
+        target.gather(warp, mask, to);
         for (int rest = mask; rest != 0; rest &= rest - 1) {
             int lane = Integer.numberOfTrailingZeros(rest);
-            int count = warp.words[readable][lane];
-            if (count < 0 || count > bytes) {
-                throw new LaneFault(lane, "cp.async reads " + count + " of " + bytes + " bytes");
-            }
-            long from = source.address(warp, lane);
-            int to = (int) target.address(warp, lane);
-            if (count > 0) {
-                requireAligned(lane, from);
-                MemorySpace.GLOBAL.checkRead(warp, lane, from, count == bytes ? bytes : 1);
-                MemorySpace.GLOBAL.checkRead(warp, lane, from + count - 1, 1);
-            }
-            requireAligned(lane, to);
-            byte[] data = new byte[bytes];
-            MemorySegment.copy(GlobalMemory.EVERYTHING, ValueLayout.JAVA_BYTE, from, data, 0, count);
-            if (copies == null) {
-                shared.requireInside(lane, to, bytes, "cp.async");
-                System.arraycopy(data, 0, shared.bytes(), to, bytes);
-            } else {
-                shared.noteCopyIssued(to, bytes, warp.access(lane));
-                copies.issue(lane, to, data);
+            requireSound(lane, from[lane], to[lane], counts[lane]);
+        }
+        checkSource(warp, mask, from, counts);
+        for (int rest = mask; rest != 0; rest &= rest - 1) {
+            int lane = Integer.numberOfTrailingZeros(rest);
+            begin(warp, lane, from[lane], to[lane], counts[lane]);
+        }
+    }
+
+    private void requireSound(int lane, long from, long to, int count) {
+        if (count < 0 || count > bytes) {
+            throw new LaneFault(lane, "cp.async reads " + count + " of " + bytes + " bytes");
+        }
+        if (((count > 0 ? from | to : to) & (bytes - 1)) != 0) {
+            throw new LaneFault(lane, "cp.async of " + bytes + " bytes at an address that is not aligned to them");
+        }
+    }
+
+    /** Checks the lanes that read all bytes together, and the others each for the bytes that it reads. */
+    private void checkSource(Warp warp, int mask, long[] from, int[] counts) {
+        int whole = 0;
+        for (int rest = mask; rest != 0; rest &= rest - 1) {
+            int lane = Integer.numberOfTrailingZeros(rest);
+            whole |= (counts[lane] == bytes ? 1 : 0) << lane;
+        }
+        MemorySpace.GLOBAL.check(warp, whole, from, bytes, AccessKind.READ);
+        for (int rest = mask & ~whole; rest != 0; rest &= rest - 1) {
+            int lane = Integer.numberOfTrailingZeros(rest);
+            long[] single = new long[LANES];
+            for (int i = 0; i < counts[lane]; i++) {
+                single[lane] = from[lane] + i;
+                MemorySpace.GLOBAL.check(warp, 1 << lane, single, 1, AccessKind.READ);
             }
         }
     }
 
-    private void requireAligned(int lane, long address) {
-        if ((address & (bytes - 1)) != 0) {
-            throw new LaneFault(lane, "cp.async of " + bytes + " bytes at an address that is not aligned to them");
+    /** Copies into shared memory, or on a checked machine to where the bytes wait until they arrive. */
+    private void begin(Warp warp, int lane, long from, long to, int count) {
+        SharedMemory shared = warp.block().shared();
+        SharedShadow shadow = shared.shadow();
+        Ordering ordering = warp.ordering();
+        AsyncCopies copies = warp.asyncCopies();
+        int at = (int) to;
+        if (shadow == null || ordering == null || copies == null || to != at) {
+            shared.requireInside(lane, to, bytes, AccessKind.WRITE);
+            copy(from, shared.bytes(), at, count);
+        } else {
+            shadow.beginCopy(at, bytes, ordering, lane);
+            int place = copies.issue(lane, at, bytes);
+            copy(from, copies.bytes(), place, count);
+        }
+    }
+
+    private void copy(long from, byte[] memory, int at, int count) {
+        if (count == bytes) {
+            for (int i = 0; i < bytes; i += Integer.BYTES) {
+                SharedMemory.INT.set(memory, at + i, GlobalMemory.EVERYTHING.get(ElementAccess.INT, from + i));
+            }
+        } else {
+            MemorySegment.copy(GlobalMemory.EVERYTHING, ValueLayout.JAVA_BYTE, from, memory, at, count);
+            Arrays.fill(memory, at + count, at + bytes, (byte) 0);
         }
     }
 }

@@ -47,14 +47,18 @@ final class AtomicOperation extends Operation {
 
     @Override
     void execute(Warp warp, int mask) {
+        long[] addresses = warp.addresses;
+        source.gather(warp, mask, addresses);
         for (int rest = mask; rest != 0; rest &= rest - 1) {
             int lane = Integer.numberOfTrailingZeros(rest);
-            long address = source.address(warp, lane);
-            if ((address & (type.bytes() - 1)) != 0) {
+            if ((addresses[lane] & (type.bytes() - 1)) != 0) {
                 throw new LaneFault(lane, "atomic operation on an address that is not aligned");
             }
-            space.checkWrite(warp, lane, address, type.bytes(), true);
-            long old = update(warp, lane, address);
+        }
+        space.check(warp, mask, addresses, type.bytes(), AccessKind.ATOMIC);
+        for (int rest = mask; rest != 0; rest &= rest - 1) {
+            int lane = Integer.numberOfTrailingZeros(rest);
+            long old = update(warp, lane, addresses[lane]);
             if (registers.target() >= 0) {
                 if (type.isWide()) {
                     warp.longs[registers.target()][lane] = old;

@@ -13,4 +13,9 @@ record Barrier(int id, int threads, @Nullable BarrierReduction reduction) {
 
     /** How many barriers a block has. */
     static final int COUNT = 16;
+
+    /** How many threads must arrive. */
+    String threadsInWords() {
+        return threads == 0 ? "all threads" : threads + " threads";
+    }
 }

@@ -12,13 +12,15 @@ final class Block {
     private final Launch launch;
     private final Interpreter interpreter;
     private final SharedMemory shared;
-    private final List<Warp> warps = new ArrayList<>();
+    private final Warp[] warps;
     private final @Nullable LaunchStatistics statistics;
     private int x;
     private int y;
     private int z;
-    private int epoch;
 
+    /**
+     * @param statistics null on a fast machine
+     */
     Block(Launch launch, @Nullable LaunchStatistics statistics) {
         this.launch = launch;
         this.statistics = statistics;
@@ -27,78 +29,120 @@ final class Block {
                 launch.kernel().shared(),
                 launch.dynamicSharedBytes(),
                 launch.options().isChecked());
-        for (int i = 0; i < launch.warpsPerBlock(); i++) {
-            warps.add(new Warp(this, i));
+        warps = new Warp[launch.warpsPerBlock()];
+        Timeline timeline = launch.timeline();
+        for (int i = 0; i < warps.length; i++) {
+            warps[i] = new Warp(this, i, timeline == null ? null : new Ordering(timeline, i, warps.length));
         }
     }
 
-    /** Runs the block of this linear index to its end. */
+    /**
+     * Runs the block of this linear index to its end.
+     *
+     * @throws PtxFault when the kernel does what it must not
+     */
     void run(long linearIndex) {
         x = (int) (linearIndex % launch.gridX());
         y = (int) (linearIndex / launch.gridX() % launch.gridY());
         z = (int) (linearIndex / launch.gridX() / launch.gridY());
-        epoch = 0;
         shared.reset();
-        warps.forEach(Warp::start);
-        List<Warp> order = order();
-        while (true) {
+        for (Warp warp : warps) {
+            warp.start();
+        }
+        Timeline timeline = launch.timeline();
+        if (timeline != null) {
+            beginOrdering(timeline.beginBlock(Math.toIntExact(linearIndex)));
+        }
+        Warp[] order = order(linearIndex);
+        do {
             for (Warp warp : order) {
-                if (!warp.isDone() && warp.waitingAt() == null) {
+                if (warp.isReady()) {
                     interpreter.run(warp);
                 }
             }
-            if (warps.stream().allMatch(Warp::isDone)) {
-                return;
+        } while (releaseBarrier());
+    }
+
+    private void beginOrdering(long time) {
+        for (Warp warp : warps) {
+            Ordering ordering = warp.ordering();
+            if (ordering != null) {
+                ordering.begin(time);
             }
-            releaseBarrier();
         }
     }
 
-    private List<Warp> order() {
+    private Warp[] order(long linearIndex) {
         long seed = launch.options().seed();
         if (seed == 0) {
             return warps;
         }
-        List<Warp> shuffled = new ArrayList<>(warps);
-        Collections.shuffle(shuffled, new Random(seed * 31 + linearIndex()));
-        return shuffled;
+        List<Warp> shuffled = new ArrayList<>(List.of(warps));
+        Collections.shuffle(shuffled, new Random(seed * 31 + linearIndex));
+        return shuffled.toArray(Warp[]::new);
     }
 
-    /** Lets the warps at one complete barrier go on. */
-    private void releaseBarrier() {
+    /** Lets the warps at one complete barrier go on; false when all have ended. */
+    private boolean releaseBarrier() {
+        Warp stuck = null;
         for (Warp warp : warps) {
             Barrier barrier = warp.waitingAt();
-            if (barrier != null && isComplete(barrier)) {
-                release(barrier);
-                return;
+            if (barrier != null) {
+                List<Warp> waiting = waitingAt(barrier);
+                if (waiting.size() == needed(barrier)) {
+                    release(barrier, waiting);
+                    return true;
+                }
+                stuck = stuck == null ? warp : stuck;
             }
         }
-        throw new PtxFault(
-                launch.kernel().module() + ": " + launch.kernel().name() + ", block (" + x + ", " + y + ", " + z
-                        + "): deadlock, warps wait at barriers that are never complete",
-                0);
+        if (stuck != null) {
+            throw stuckAt(stuck);
+        }
+        return false;
     }
 
-    private boolean isComplete(Barrier barrier) {
-        int needed = barrier.threads() == 0
-                ? (int) warps.stream().filter(warp -> !warp.isDone()).count()
-                : barrier.threads() / Operation.LANES;
-        return waitingAt(barrier).size() >= needed;
+    /** How many warps must come to a barrier. */
+    private int needed(Barrier barrier) {
+        if (barrier.threads() > 0) {
+            return barrier.threads() / Operation.LANES;
+        }
+        int running = 0;
+        for (Warp warp : warps) {
+            running += warp.isDone() ? 0 : 1;
+        }
+        return running;
     }
 
     private List<Warp> waitingAt(Barrier barrier) {
         List<Warp> waiting = new ArrayList<>();
         for (Warp warp : warps) {
             Barrier other = warp.waitingAt();
-            if (!warp.isDone() && other != null && other.id() == barrier.id()) {
+            if (other != null && other.id() == barrier.id()) {
+                if (other.threads() != barrier.threads()) {
+                    throw interpreter.fault(
+                            warp,
+                            "barrier " + barrier.id() + " is for " + barrier.threadsInWords() + " in one warp and for "
+                                    + other.threadsInWords() + " in this one");
+                }
                 waiting.add(warp);
             }
         }
         return waiting;
     }
 
-    private void release(Barrier barrier) {
-        List<Warp> waiting = waitingAt(barrier);
+    private PtxFault stuckAt(Warp warp) {
+        Barrier barrier = warp.waitingAt();
+        if (barrier == null) {
+            throw new IllegalStateException("the warp does not wait");
+        }
+        return interpreter.fault(
+                warp,
+                "deadlock: barrier " + barrier.id() + " is for " + barrier.threadsInWords() + ", but "
+                        + waitingAt(barrier).size() * Operation.LANES + " threads came to it");
+    }
+
+    private void release(Barrier barrier, List<Warp> waiting) {
         BarrierReduction reduction = barrier.reduction();
         if (reduction != null) {
             int holding = 0;
@@ -111,9 +155,18 @@ final class Block {
                 reduction.deliver(warp, holding, arrived);
             }
         }
-        waiting.forEach(warp -> warp.waitAt(null));
-        epoch++;
-        warps.forEach(Warp::forgetAccesses);
+        Timeline timeline = launch.timeline();
+        List<Ordering> orderings = new ArrayList<>();
+        for (Warp warp : waiting) {
+            warp.waitAt(null);
+            Ordering ordering = warp.ordering();
+            if (ordering != null) {
+                orderings.add(ordering);
+            }
+        }
+        if (timeline != null) {
+            Ordering.passBlockBarrier(timeline, orderings);
+        }
     }
 
     Launch launch() {
@@ -134,11 +187,6 @@ final class Block {
         return interpreter.executed();
     }
 
-    /** How many barriers the block has passed. */
-    int epoch() {
-        return epoch;
-    }
-
     int x() {
         return x;
     }
@@ -149,9 +197,5 @@ final class Block {
 
     int z() {
         return z;
-    }
-
-    int linearIndex() {
-        return x + launch.gridX() * (y + launch.gridY() * z);
     }
 }

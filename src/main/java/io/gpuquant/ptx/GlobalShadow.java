@@ -3,76 +3,139 @@ package io.gpuquant.ptx;
 import java.util.BitSet;
 import org.jspecify.annotations.Nullable;
 
-/** What a checked machine knows about every byte of an allocation: whether it was written, and who touched it last. */
+/**
+ * What a checked machine knows about an allocation of global memory: which bytes were written, and who touched them last.
+ * Pages that no kernel has touched take no room.
+ */
 final class GlobalShadow {
+
+    private static final int PAGE_SHIFT = 12;
+    private static final int PAGE_BYTES = 1 << PAGE_SHIFT;
 
     private final String name;
     private final long base;
     private final long byteSize;
-    private final BitSet initialised;
-    private @Nullable AccessHistory history;
+    private final @Nullable Shadow[] pages;
+
+    /** Pages that the host has filled and no kernel has touched. */
+    private final BitSet filled = new BitSet();
 
     GlobalShadow(String name, long base, long byteSize) {
-        if (byteSize > Integer.MAX_VALUE) {
-            throw new IllegalArgumentException(
-                    "'" + name + "' of " + byteSize + " bytes is too large for a checked machine");
-        }
         this.name = name;
         this.base = base;
         this.byteSize = byteSize;
-        initialised = new BitSet((int) byteSize);
+        pages = new Shadow[Math.toIntExact((byteSize + PAGE_BYTES - 1) >> PAGE_SHIFT)];
     }
 
+    /** Notes that the host writes a range. */
     void markInitialised(long address, long bytes) {
-        int from = (int) (address - base);
-        initialised.set(from, from + (int) bytes);
+        long from = address - base;
+        long to = from + bytes;
+        while (from < to) {
+            int page = (int) (from >> PAGE_SHIFT);
+            int offset = (int) from & PAGE_BYTES - 1;
+            int count = (int) Math.min(to - from, PAGE_BYTES - offset);
+            if (count == pageBytes(page)) {
+                pages[page] = null;
+                filled.set(page);
+            } else {
+                page(page, offset, count).setWriter(offset, count, Timeline.HOST);
+            }
+            from += count;
+        }
+    }
+
+    private int pageBytes(int page) {
+        return (int) Math.min(PAGE_BYTES, byteSize - ((long) page << PAGE_SHIFT));
+    }
+
+    /** The notes on a page, made when an access first needs them, with granules as large as that access. */
+    private Shadow page(int page, int offset, int size) {
+        Shadow shadow = pages[page];
+        return shadow == null ? makePage(page, offset, size) : shadow;
+    }
+
+    private Shadow makePage(int page, int offset, int size) {
+        int bytes = pageBytes(page);
+        Shadow shadow = new Shadow(bytes, Shadow.shiftFor(offset | bytes, size));
+        if (filled.get(page)) {
+            shadow.setWriter(0, bytes, Timeline.HOST);
+            filled.clear(page);
+        }
+        pages[page] = shadow;
+        return shadow;
     }
 
     /** Address of the first byte of a range that was never written, or -1. */
     long firstUninitialised(long address, long bytes) {
-        int from = (int) (address - base);
-        int clear = initialised.nextClearBit(from);
-        return clear < from + bytes ? base + clear : -1;
+        long from = address - base;
+        long to = from + bytes;
+        while (from < to) {
+            int page = (int) (from >> PAGE_SHIFT);
+            long start = (long) page << PAGE_SHIFT;
+            long clear = start + pageBytes(page);
+            Shadow shadow = pages[page];
+            if (shadow != null) {
+                clear = start + shadow.firstUnwritten((int) (from - start));
+            } else if (!filled.get(page)) {
+                clear = from;
+            }
+            if (clear < Math.min(to, start + pageBytes(page))) {
+                return base + clear;
+            }
+            from = start + PAGE_BYTES;
+        }
+        return -1;
     }
 
-    void read(long address, int bytes, Access access) {
-        long uninitialised = firstUninitialised(address, bytes);
-        if (uninitialised >= 0) {
-            throw new LaneFault(
-                    access.thread() % Operation.LANES,
-                    "read of byte " + (uninitialised - base) + " of '" + name + "', which was never written");
-        }
-        int from = (int) (address - base);
-        for (int at = from; at < from + bytes; at++) {
-            Access writer = history().read(at, access);
-            if (writer != null) {
-                throw race(at, access, "read", writer);
+    /** Checks and notes an aligned read by a lane. */
+    void read(long address, int bytes, Ordering ordering, int lane) {
+        int page = (int) (address - base >> PAGE_SHIFT);
+        int offset = (int) (address - base) & PAGE_BYTES - 1;
+        Shadow shadow = page(page, offset, bytes);
+        int granule = shadow.granule(offset, bytes);
+        for (int end = granule + shadow.granules(bytes); granule < end; granule++) {
+            if (shadow.writer(granule) == 0) {
+                throw new LaneFault(
+                        lane,
+                        "read of byte " + byteOf(page, shadow, granule) + " of '" + name
+                                + "', which was never written");
+            }
+            long writer = shadow.read(granule, ordering, lane);
+            if (writer != 0) {
+                throw race(byteOf(page, shadow, granule), "read", lane, ordering, writer);
             }
         }
     }
 
-    void write(long address, int bytes, Access access, boolean atomic) {
-        int from = (int) (address - base);
-        for (int at = from; at < from + bytes; at++) {
-            Access earlier = history().write(at, access, atomic);
-            if (earlier != null) {
-                throw race(at, access, "written", earlier);
+    /** Checks and notes an aligned write by a lane. */
+    void write(long address, int bytes, Ordering ordering, int lane, boolean atomic) {
+        int page = (int) (address - base >> PAGE_SHIFT);
+        int offset = (int) (address - base) & PAGE_BYTES - 1;
+        Shadow shadow = page(page, offset, bytes);
+        int granule = shadow.granule(offset, bytes);
+        for (int end = granule + shadow.granules(bytes); granule < end; granule++) {
+            if (atomic && shadow.writer(granule) == 0) {
+                throw new LaneFault(
+                        lane,
+                        "atomic operation on byte " + byteOf(page, shadow, granule) + " of '" + name
+                                + "', which was never written");
+            }
+            long earlier = shadow.write(granule, ordering, lane, atomic);
+            if (earlier != 0) {
+                throw race(byteOf(page, shadow, granule), "written", lane, ordering, earlier);
             }
         }
-        initialised.set(from, from + bytes);
     }
 
-    private LaneFault race(int at, Access access, String verb, Access earlier) {
+    private static long byteOf(int page, Shadow shadow, int granule) {
+        return ((long) page << PAGE_SHIFT) + shadow.offsetOf(granule);
+    }
+
+    private LaneFault race(long at, String verb, int lane, Ordering ordering, long earlier) {
         return new LaneFault(
-                access.thread() % Operation.LANES,
-                "race: byte " + at + " of '" + name + "' is " + verb + " by " + access + " and was touched by "
-                        + earlier + " with no barrier between");
-    }
-
-    private AccessHistory history() {
-        if (history == null) {
-            history = new AccessHistory((int) byteSize);
-        }
-        return history;
+                lane,
+                "race: byte " + at + " of '" + name + "' is " + verb + " by " + ordering.describe(ordering.stamp(lane))
+                        + " and was touched by " + ordering.describe(earlier) + " with no barrier between");
     }
 }

@@ -38,7 +38,7 @@ final class Interpreter {
     void run(Warp warp) {
         limit = executed + budget;
         try {
-            while (!warp.isDone() && warp.waitingAt() == null) {
+            while (warp.isReady()) {
                 runPart(warp);
             }
         } catch (LaneFault fault) {
@@ -241,6 +241,13 @@ final class Interpreter {
                 Integer.numberOfTrailingZeros(waiting),
                 "divergent synchronization: lanes " + hex(waiting) + " wait here for lanes " + hex(awaited)
                         + ", which wait elsewhere");
+    }
+
+    /** A fault of a warp at the barrier where it waits. */
+    PtxFault fault(Warp warp, String problem) {
+        // What waits for other warps is all of the warp, right behind the barrier.
+        instruction = warp.fragments.at(0) - 1;
+        return describe(warp, LaneFault.NO_LANE, problem);
     }
 
     private PtxFault describe(Warp warp, int lane, String problem) {

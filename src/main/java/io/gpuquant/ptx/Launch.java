@@ -1,10 +1,12 @@
 package io.gpuquant.ptx;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * A kernel, its arguments and how many threads run it.
  *
- * @param number counts the launches of a machine
  * @param parameters the parameter block
+ * @param timeline of a checked machine, or null
  */
 record Launch(
         PtxKernel kernel,
@@ -18,7 +20,7 @@ record Launch(
         byte[] parameters,
         GlobalMemory memory,
         MachineOptions options,
-        int number) {
+        @Nullable Timeline timeline) {
 
     int threadsPerBlock() {
         return blockX * blockY * blockZ;

@@ -8,6 +8,7 @@ public final class LaunchStatistics {
 
     private final Instruction[] code;
     private final long[] executions;
+    private final AccessPattern pattern = new AccessPattern();
     private long globalRequests;
     private long globalSectors;
     private long globalIdealSectors;
@@ -26,15 +27,21 @@ public final class LaunchStatistics {
         executions[instruction]++;
     }
 
-    void countGlobal(int sectors, int idealSectors) {
-        globalRequests++;
-        globalSectors += sectors;
-        globalIdealSectors += idealSectors;
+    /** Counts an access of lanes to global memory. */
+    void countGlobal(int mask, long[] addresses, int bytes) {
+        if (mask != 0) {
+            globalRequests++;
+            globalSectors += pattern.sectors(mask, addresses, bytes);
+            globalIdealSectors += AccessPattern.idealSectors(mask, bytes);
+        }
     }
 
-    void countShared(int wavefronts) {
-        sharedRequests++;
-        sharedWavefronts += wavefronts;
+    /** Counts an access of lanes to shared memory. */
+    void countShared(int mask, long[] addresses, int bytes) {
+        if (mask != 0) {
+            sharedRequests++;
+            sharedWavefronts += pattern.passes(mask, addresses, bytes);
+        }
     }
 
     /** Warp instructions by opcode with modifiers. */

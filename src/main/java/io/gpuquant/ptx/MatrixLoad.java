@@ -27,16 +27,14 @@ final class MatrixLoad extends Collective {
         }
         int rowCount = targets.length * ROWS;
         int rowMask = rowCount == LANES ? ALL_LANES : (1 << rowCount) - 1;
-        AccessPattern.count(warp, rowMask, MemorySpace.SHARED, source, ROW_BYTES);
-        int[] rows = new int[rowCount];
+        long[] rows = warp.addresses;
+        source.gather(warp, rowMask, rows);
         for (int lane = 0; lane < rowCount; lane++) {
-            long address = source.address(warp, lane);
-            if ((address & (ROW_BYTES - 1)) != 0) {
-                throw new LaneFault(lane, "ldmatrix row address " + address + " is not aligned to 16 bytes");
+            if ((rows[lane] & (ROW_BYTES - 1)) != 0) {
+                throw new LaneFault(lane, "ldmatrix row address " + rows[lane] + " is not aligned to 16 bytes");
             }
-            MemorySpace.SHARED.checkRead(warp, lane, address, ROW_BYTES);
-            rows[lane] = (int) address;
         }
+        MemorySpace.SHARED.check(warp, rowMask, rows, ROW_BYTES, AccessKind.READ);
         byte[] memory = warp.block().shared().bytes();
         for (int matrix = 0; matrix < targets.length; matrix++) {
             int[] out = warp.words[targets[matrix]];
@@ -48,13 +46,13 @@ final class MatrixLoad extends Collective {
                     int high = element(memory, rows[matrix * ROWS + pair + 1], group);
                     out[lane] = high << 16 | low;
                 } else {
-                    out[lane] = (int) SharedMemory.INT.get(memory, rows[matrix * ROWS + group] + pair * 2);
+                    out[lane] = (int) SharedMemory.INT.get(memory, (int) rows[matrix * ROWS + group] + pair * 2);
                 }
             }
         }
     }
 
-    private static int element(byte[] memory, int row, int column) {
-        return (short) SharedMemory.SHORT.get(memory, row + column * 2) & 0xffff;
+    private static int element(byte[] memory, long row, int column) {
+        return (short) SharedMemory.SHORT.get(memory, (int) row + column * 2) & 0xffff;
     }
 }

@@ -2,27 +2,42 @@ package io.gpuquant.ptx;
 
 import java.lang.foreign.ValueLayout;
 
-/** A state space, accessed lane by lane with all checks that the machine makes. */
+/** A state space: the checks of accesses to it, and the accesses themselves, lane by lane. */
 enum MemorySpace {
     GLOBAL {
         @Override
-        void checkRead(Warp warp, int lane, long address, int bytes) {
-            Allocation allocation = require(warp, lane, address, bytes, "load");
-            GlobalShadow shadow = allocation.shadow();
-            if (shadow != null) {
-                requireAligned(lane, address, bytes);
-                shadow.read(address, bytes, warp.access(lane));
+        void check(Warp warp, int mask, long[] addresses, int bytes, AccessKind kind) {
+            LaunchStatistics statistics = warp.block().statistics();
+            if (statistics != null && kind != AccessKind.ATOMIC) {
+                statistics.countGlobal(mask, addresses, bytes);
+            }
+            Allocation allocation = null;
+            Ordering ordering = warp.ordering();
+            for (int rest = mask; rest != 0; rest &= rest - 1) {
+                int lane = Integer.numberOfTrailingZeros(rest);
+                long address = addresses[lane];
+                if (allocation == null || !allocation.contains(address, bytes)) {
+                    allocation = require(warp, lane, address, bytes, kind);
+                }
+                GlobalShadow shadow = allocation.shadow();
+                if (shadow != null && ordering != null) {
+                    requireAligned(lane, address, bytes);
+                    if (kind == AccessKind.READ) {
+                        shadow.read(address, bytes, ordering, lane);
+                    } else {
+                        shadow.write(address, bytes, ordering, lane, kind == AccessKind.ATOMIC);
+                    }
+                }
             }
         }
 
-        @Override
-        void checkWrite(Warp warp, int lane, long address, int bytes, boolean atomic) {
-            Allocation allocation = require(warp, lane, address, bytes, "store");
-            GlobalShadow shadow = allocation.shadow();
-            if (shadow != null) {
-                requireAligned(lane, address, bytes);
-                shadow.write(address, bytes, warp.access(lane), atomic);
+        private static Allocation require(Warp warp, int lane, long address, int bytes, AccessKind kind) {
+            GlobalMemory memory = warp.block().launch().memory();
+            Allocation allocation = memory.find(address, bytes);
+            if (allocation == null) {
+                throw new LaneFault(lane, "global " + kind + " of " + bytes + " bytes " + memory.describe(address));
             }
+            return allocation;
         }
 
         @Override
@@ -44,32 +59,30 @@ enum MemorySpace {
                 default -> GlobalMemory.EVERYTHING.set(ElementAccess.LONG, address, value);
             }
         }
-
-        private static Allocation require(Warp warp, int lane, long address, int bytes, String verb) {
-            GlobalMemory memory = warp.block().launch().memory();
-            Allocation allocation = memory.find(address, bytes);
-            if (allocation == null) {
-                throw new LaneFault(lane, "global " + verb + " of " + bytes + " bytes " + memory.describe(address));
-            }
-            return allocation;
-        }
     },
     SHARED {
         @Override
-        void checkRead(Warp warp, int lane, long address, int bytes) {
-            SharedMemory shared = warp.block().shared();
-            shared.requireInside(lane, clampToInt(address), bytes, "load");
-            if (warp.block().launch().options().isChecked()) {
-                shared.noteRead((int) address, bytes, warp.access(lane));
+        void check(Warp warp, int mask, long[] addresses, int bytes, AccessKind kind) {
+            LaunchStatistics statistics = warp.block().statistics();
+            if (statistics != null && kind != AccessKind.ATOMIC) {
+                statistics.countShared(mask, addresses, bytes);
             }
-        }
-
-        @Override
-        void checkWrite(Warp warp, int lane, long address, int bytes, boolean atomic) {
             SharedMemory shared = warp.block().shared();
-            shared.requireInside(lane, clampToInt(address), bytes, "store");
-            if (warp.block().launch().options().isChecked()) {
-                shared.noteWrite((int) address, bytes, warp.access(lane), atomic);
+            SharedShadow shadow = shared.shadow();
+            Ordering ordering = warp.ordering();
+            for (int rest = mask; rest != 0; rest &= rest - 1) {
+                int lane = Integer.numberOfTrailingZeros(rest);
+                long address = addresses[lane];
+                if (shadow == null || ordering == null || address != (int) address) {
+                    shared.requireInside(lane, address, bytes, kind);
+                } else {
+                    requireAligned(lane, address, bytes);
+                    if (kind == AccessKind.READ) {
+                        shadow.read((int) address, bytes, ordering, lane);
+                    } else {
+                        shadow.write((int) address, bytes, ordering, lane, kind == AccessKind.ATOMIC);
+                    }
+                }
             }
         }
 
@@ -85,42 +98,44 @@ enum MemorySpace {
     },
     LOCAL {
         @Override
-        void checkRead(Warp warp, int lane, long address, int bytes) {
-            int size = warp.block().launch().kernel().localBytes();
-            if (address < 0 || address + bytes > size) {
-                throw new LaneFault(lane, "local address " + address + " is outside the thread's " + size + " bytes");
+        void check(Warp warp, int mask, long[] addresses, int bytes, AccessKind kind) {
+            for (int rest = mask; rest != 0; rest &= rest - 1) {
+                int lane = Integer.numberOfTrailingZeros(rest);
+                requireAligned(lane, addresses[lane], bytes);
+                warp.local().check(lane, addresses[lane], bytes, kind);
             }
-            requireAligned(lane, address, bytes);
-        }
-
-        @Override
-        void checkWrite(Warp warp, int lane, long address, int bytes, boolean atomic) {
-            checkRead(warp, lane, address, bytes);
         }
 
         @Override
         long read(Warp warp, int lane, long address, int bytes) {
-            return readBytes(warp.local(), position(warp, lane, address), bytes);
+            return readBytes(warp.local().bytes(), warp.local().position(lane, address), bytes);
         }
 
         @Override
         void write(Warp warp, int lane, long address, int bytes, long value) {
-            writeBytes(warp.local(), position(warp, lane, address), bytes, value);
-        }
-
-        private static int position(Warp warp, int lane, long address) {
-            return lane * warp.block().launch().kernel().localBytes() + (int) address;
+            writeBytes(warp.local().bytes(), warp.local().position(lane, address), bytes, value);
         }
     },
     GENERIC {
         @Override
-        void checkRead(Warp warp, int lane, long address, int bytes) {
-            spaceOf(address).checkRead(warp, lane, inSpace(address), bytes);
-        }
-
-        @Override
-        void checkWrite(Warp warp, int lane, long address, int bytes, boolean atomic) {
-            spaceOf(address).checkWrite(warp, lane, inSpace(address), bytes, atomic);
+        void check(Warp warp, int mask, long[] addresses, int bytes, AccessKind kind) {
+            long[] inSpace = new long[Operation.LANES];
+            int global = 0;
+            int shared = 0;
+            for (int rest = mask; rest != 0; rest &= rest - 1) {
+                int lane = Integer.numberOfTrailingZeros(rest);
+                inSpace[lane] = inSpace(addresses[lane]);
+                switch (spaceOf(addresses[lane])) {
+                    case GLOBAL -> global |= 1 << lane;
+                    case SHARED -> shared |= 1 << lane;
+                    default -> {
+                        // What is in neither is local.
+                    }
+                }
+            }
+            GLOBAL.check(warp, global, inSpace, bytes, kind);
+            SHARED.check(warp, shared, inSpace, bytes, kind);
+            LOCAL.check(warp, mask & ~global & ~shared, inSpace, bytes, kind);
         }
 
         @Override
@@ -157,18 +172,12 @@ enum MemorySpace {
     }
 
     /**
-     * Checks that a lane may read.
+     * Checks that lanes may access their addresses, and notes that they do.
      *
-     * @throws LaneFault when it must not
+     * @param addresses by lane
+     * @throws LaneFault when one must not
      */
-    abstract void checkRead(Warp warp, int lane, long address, int bytes);
-
-    /**
-     * Checks that a lane may write.
-     *
-     * @throws LaneFault when it must not
-     */
-    abstract void checkWrite(Warp warp, int lane, long address, int bytes, boolean atomic);
+    abstract void check(Warp warp, int mask, long[] addresses, int bytes, AccessKind kind);
 
     /** Reads 1, 2, 4 or 8 bytes, zero-extended, from a checked address. */
     abstract long read(Warp warp, int lane, long address, int bytes);
@@ -181,10 +190,6 @@ enum MemorySpace {
             throw new LaneFault(
                     lane, "address 0x" + Long.toHexString(address) + " is not aligned to " + bytes + " bytes");
         }
-    }
-
-    private static int clampToInt(long address) {
-        return address == (int) address ? (int) address : -1;
     }
 
     /** Reads 1, 2, 4 or 8 bytes, zero-extended. */

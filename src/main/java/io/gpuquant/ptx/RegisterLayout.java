@@ -1,6 +1,7 @@
 package io.gpuquant.ptx;
 
 import java.util.Map;
+import java.util.stream.Collectors;
 
 /**
  * How many registers of each width a kernel has. Literals and predefined registers are registers too, filled before the
@@ -31,5 +32,12 @@ record RegisterLayout(
         predicateConstants = Map.copyOf(predicateConstants);
         specials = Map.copyOf(specials);
         names = Map.copyOf(names);
+    }
+
+    /** The predefined registers that differ between blocks. */
+    Map<Integer, SpecialRegister> blockSpecials() {
+        return specials.entrySet().stream()
+                .filter(entry -> entry.getValue().dependsOnBlock())
+                .collect(Collectors.toMap(Map.Entry::getKey, Map.Entry::getValue));
     }
 }

@@ -14,10 +14,8 @@ final class SharedLayout {
 
     private record Placed(Variable variable, int offset) {}
 
-    /** Receives the extent of a variable. */
-    interface Extent {
-        void accept(int offset, int size);
-    }
+    /** Where a variable lies. */
+    record Extent(int offset, int size) {}
 
     private final int guard;
     private final List<Placed> placed = new ArrayList<>();
@@ -71,14 +69,15 @@ final class SharedLayout {
         return -1;
     }
 
-    void forEachVariable(int dynamicBytes, Extent action) {
-        for (Placed each : placed) {
-            action.accept(each.offset(), sizeOf(each, dynamicBytes));
-        }
+    /** Where the variables lie, in the order of their addresses. */
+    List<Extent> extents(int dynamicBytes) {
+        return placed.stream()
+                .map(each -> new Extent(each.offset(), sizeOf(each, dynamicBytes)))
+                .toList();
     }
 
-    /** An address in words: the variable and the offset in it, or between which it lies. */
-    String describe(int address) {
+    /** An address in words: the variable and the offset in it, or behind which it lies. */
+    String describe(int address, int dynamicBytes) {
         Placed nearest = null;
         for (Placed each : placed) {
             if (each.offset() <= address && (nearest == null || each.offset() >= nearest.offset())) {
@@ -90,11 +89,8 @@ final class SharedLayout {
         }
         String name = "'" + nearest.variable().name() + "'";
         int within = address - nearest.offset();
-        boolean dynamic = nearest.variable().space() == Variable.Space.DYNAMIC_SHARED;
-        if (dynamic || within < nearest.variable().byteSize()) {
-            return within + " of " + name;
-        }
-        return (within - nearest.variable().byteSize()) + " bytes past the end of " + name;
+        int size = sizeOf(nearest, dynamicBytes);
+        return within < size ? within + " of " + name : (within - size) + " bytes past the end of " + name;
     }
 
     private static int sizeOf(Placed each, int dynamicBytes) {

@@ -151,6 +151,11 @@ enum SpecialRegister {
         return BY_NAME.get(name);
     }
 
+    /** Whether it differs between the blocks of a launch. */
+    boolean dependsOnBlock() {
+        return this == CTAID_X || this == CTAID_Y || this == CTAID_Z;
+    }
+
     /** Its value in a thread of a block. */
     abstract int value(Block block, int thread);
 }

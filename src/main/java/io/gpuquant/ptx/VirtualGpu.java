@@ -10,6 +10,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A PTX machine on this computer's processor: warps of 32 lanes in lockstep, blocks on all cores. Results do not depend on
@@ -24,13 +25,14 @@ public final class VirtualGpu implements AutoCloseable {
 
     private final MachineOptions options;
     private final GlobalMemory memory;
+    private final @Nullable Timeline timeline;
     private final ExecutorService workers;
     private final int workerCount;
-    private int launches;
 
     public VirtualGpu(MachineOptions options) {
         this.options = options;
         memory = new GlobalMemory(options.isChecked());
+        timeline = options.isChecked() ? new Timeline() : null;
         workerCount = options.isChecked() ? 1 : options.threads();
         workers = Executors.newFixedThreadPool(Math.max(1, workerCount - 1), task -> {
             Thread thread = new Thread(task, "virtual-gpu");
@@ -81,19 +83,28 @@ public final class VirtualGpu implements AutoCloseable {
                 parameters,
                 memory,
                 options,
-                ++launches);
+                timeline);
         requireFits(launch);
-        return options.isChecked() ? runInOrder(launch) : runInParallel(launch);
+        return timeline == null ? runInParallel(launch) : runInOrder(launch, timeline);
     }
 
-    private static void requireFits(Launch launch) {
+    private void requireFits(Launch launch) {
         PtxKernel kernel = launch.kernel();
-        if (launch.threadsPerBlock() > Math.min(MAX_THREADS, kernel.maxThreads())) {
-            throw new IllegalArgumentException(kernel.name() + " is launched with blocks of " + launch.threadsPerBlock()
-                    + " threads, more than the " + kernel.maxThreads() + " it was made for");
+        if (kernel.machine() != this) {
+            throw new IllegalArgumentException(kernel.name() + " was compiled for another machine");
         }
-        int sharedBytes = kernel.staticSharedBytes() + launch.dynamicSharedBytes();
-        if (sharedBytes > MAX_SHARED_BYTES) {
+        if (launch.gridX() < 1 || launch.gridY() < 1 || launch.gridZ() < 1) {
+            throw new IllegalArgumentException(kernel.name() + " is launched with an empty grid");
+        }
+        long threads = (long) launch.blockX() * launch.blockY() * launch.blockZ();
+        if (Math.min(launch.blockX(), Math.min(launch.blockY(), launch.blockZ())) < 1
+                || threads > Math.min(MAX_THREADS, kernel.maxThreads())) {
+            throw new IllegalArgumentException(kernel.name() + " is launched with blocks of " + launch.blockX() + " x "
+                    + launch.blockY() + " x " + launch.blockZ() + " threads, but was made for at most "
+                    + Math.min(MAX_THREADS, kernel.maxThreads()));
+        }
+        long sharedBytes = (long) kernel.staticSharedBytes() + launch.dynamicSharedBytes();
+        if (launch.dynamicSharedBytes() < 0 || sharedBytes > MAX_SHARED_BYTES) {
             throw new IllegalArgumentException(
                     kernel.name() + " needs " + sharedBytes + " bytes of shared memory, more than " + MAX_SHARED_BYTES);
         }
@@ -103,7 +114,7 @@ public final class VirtualGpu implements AutoCloseable {
         }
     }
 
-    private LaunchResult runInOrder(Launch launch) {
+    private LaunchResult runInOrder(Launch launch, Timeline time) {
         List<Long> order = new ArrayList<>();
         for (long i = 0; i < launch.blocks(); i++) {
             order.add(i);
@@ -111,6 +122,7 @@ public final class VirtualGpu implements AutoCloseable {
         if (options.seed() != 0) {
             Collections.shuffle(order, new Random(options.seed()));
         }
+        time.beginLaunch();
         LaunchStatistics statistics = new LaunchStatistics(launch.kernel().code());
         Block block = new Block(launch, statistics);
         order.forEach(block::run);
@@ -121,44 +133,62 @@ public final class VirtualGpu implements AutoCloseable {
         AtomicLong nextBlock = new AtomicLong();
         AtomicLong executed = new AtomicLong();
         Runnable work = () -> {
-            Block block = new Block(launch, null);
-            for (long i = nextBlock.getAndIncrement(); i < launch.blocks(); i = nextBlock.getAndIncrement()) {
-                block.run(i);
+            try {
+                Block block = new Block(launch, null);
+                for (long i = nextBlock.getAndIncrement(); i < launch.blocks(); i = nextBlock.getAndIncrement()) {
+                    block.run(i);
+                }
+                executed.addAndGet(block.executed());
+            } finally {
+                // After a failure the others need not begin another block.
+                nextBlock.set(launch.blocks());
             }
-            executed.addAndGet(block.executed());
         };
         List<Future<?>> helpers = new ArrayList<>();
         for (long i = 1; i < Math.min(workerCount, launch.blocks()); i++) {
             helpers.add(workers.submit(work));
         }
-        RuntimeException failure = null;
         try {
             work.run();
-        } catch (RuntimeException ownFailure) {
-            failure = ownFailure;
-            nextBlock.set(launch.blocks());
+        } finally {
+            helpers.forEach(VirtualGpu::awaitEnd);
         }
         for (Future<?> helper : helpers) {
-            try {
-                helper.get();
-            } catch (ExecutionException helperFailure) {
-                if (failure == null && helperFailure.getCause() instanceof RuntimeException cause) {
-                    failure = cause;
-                } else if (failure == null) {
-                    failure = new IllegalStateException(helperFailure.getCause());
-                }
-            } catch (InterruptedException interruption) {
-                Thread.currentThread().interrupt();
-                failure = new IllegalStateException("interrupted while a kernel ran", interruption);
-            }
-        }
-        if (failure != null) {
-            throw failure;
+            rethrowFailure(helper);
         }
         return new LaunchResult(
                 executed.get(), new LaunchStatistics(launch.kernel().code()));
     }
 
+    /** Waits until a helper no longer touches memory, whatever became of it. */
+    private static void awaitEnd(Future<?> helper) {
+        boolean interrupted = false;
+        while (true) {
+            try {
+                helper.get();
+                break;
+            } catch (ExecutionException failure) {
+                break;
+            } catch (InterruptedException interruption) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private static void rethrowFailure(Future<?> helper) {
+        if (helper.state() == Future.State.FAILED) {
+            Throwable failure = helper.exceptionNow();
+            if (failure instanceof RuntimeException exception) {
+                throw exception;
+            }
+            throw new IllegalStateException(failure);
+        }
+    }
+
+    /** Ends the machine's threads. Global memory stays until it is freed. */
     @Override
     public void close() {
         workers.shutdown();

@@ -1,5 +1,7 @@
 package io.gpuquant.ptx;
 
+import java.util.Arrays;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,54 +19,70 @@ final class Warp {
     /** Predicates: one bit per lane. */
     final int[] predicates;
 
+    /** Room for the addresses of an access, by lane. */
+    final long[] addresses = new long[Operation.LANES];
+
+    /** The same for an access with two. */
+    final long[] otherAddresses = new long[Operation.LANES];
+
     final Fragments fragments = new Fragments();
 
     private final Block block;
     private final int index;
-    private final byte[] local;
+    private final int allThreads;
+    private final LocalMemory local;
     private final @Nullable RegisterCheck registerCheck;
     private final @Nullable AsyncCopies asyncCopies;
-    private final @Nullable Access[] accesses = new Access[Operation.LANES];
+    private final @Nullable Ordering ordering;
 
     private int live;
-    private int epoch;
     private @Nullable Barrier waitingAt;
 
-    Warp(Block block, int index) {
+    /**
+     * @param ordering null on a fast machine
+     */
+    Warp(Block block, int index, @Nullable Ordering ordering) {
         this.block = block;
         this.index = index;
-        RegisterLayout layout = block.launch().kernel().registers();
+        this.ordering = ordering;
+        Launch launch = block.launch();
+        int threads = Math.min(Operation.LANES, launch.threadsPerBlock() - index * Operation.LANES);
+        allThreads = threads == Operation.LANES ? Operation.ALL_LANES : (1 << threads) - 1;
+        RegisterLayout layout = launch.kernel().registers();
         words = new int[layout.words()][Operation.LANES];
         longs = new long[layout.longs()][Operation.LANES];
         predicates = new int[layout.predicates()];
-        local = new byte[block.launch().kernel().localBytes() * Operation.LANES];
-        boolean checked = block.launch().options().isChecked();
+        boolean checked = launch.options().isChecked();
+        local = new LocalMemory(launch.kernel().localBytes(), checked);
         registerCheck = checked ? new RegisterCheck(layout) : null;
         asyncCopies = checked ? new AsyncCopies() : null;
-        layout.wordConstants().forEach((register, value) -> java.util.Arrays.fill(words[register], value));
-        layout.longConstants().forEach((register, value) -> java.util.Arrays.fill(longs[register], value));
+        layout.wordConstants().forEach((register, value) -> Arrays.fill(words[register], value));
+        layout.longConstants().forEach((register, value) -> Arrays.fill(longs[register], value));
         layout.predicateConstants().forEach((register, value) -> predicates[register] = value);
+        fill(layout.specials());
     }
 
     /** Makes the warp that of a new block: all its threads at the first instruction. */
     void start() {
-        int threads = Math.min(Operation.LANES, block.launch().threadsPerBlock() - index * Operation.LANES);
-        live = threads == Operation.LANES ? Operation.ALL_LANES : (1 << threads) - 1;
-        epoch = 0;
+        live = allThreads;
         waitingAt = null;
-        forgetAccesses();
         fragments.reset(live, block.launch().options().splitWarps());
-        block.launch().kernel().registers().specials().forEach((register, special) -> {
-            for (int lane = 0; lane < Operation.LANES; lane++) {
-                words[register][lane] = special.value(block, index * Operation.LANES + lane);
-            }
-        });
+        fill(block.launch().kernel().registers().blockSpecials());
+        local.reset();
         if (registerCheck != null) {
             registerCheck.reset();
         }
         if (asyncCopies != null) {
             asyncCopies.reset();
         }
+    }
+
+    private void fill(Map<Integer, SpecialRegister> specials) {
+        specials.forEach((register, special) -> {
+            for (int lane = 0; lane < Operation.LANES; lane++) {
+                words[register][lane] = special.value(block, index * Operation.LANES + lane);
+            }
+        });
     }
 
     Block block() {
@@ -75,8 +93,7 @@ final class Warp {
         return index;
     }
 
-    /** Local memory of all lanes, one after the other. */
-    byte[] local() {
+    LocalMemory local() {
         return local;
     }
 
@@ -103,25 +120,15 @@ final class Warp {
         waitingAt = barrier;
     }
 
-    /** Opens a new epoch: what lanes did before is ordered before what they do from now on. */
-    void passWarpBarrier() {
-        epoch++;
-        forgetAccesses();
+    /** Whether the warp could go on. */
+    boolean isReady() {
+        return live != 0 && waitingAt == null;
     }
 
-    void forgetAccesses() {
-        java.util.Arrays.fill(accesses, null);
-    }
-
-    /** Who a lane is, for the race check. */
-    Access access(int lane) {
-        Access access = accesses[lane];
-        if (access == null) {
-            access = new Access(
-                    block.launch().number(), block.linearIndex(), block.epoch(), epoch, index * Operation.LANES + lane);
-            accesses[lane] = access;
-        }
-        return access;
+    /** What is ordered before the next touches of memory, or null on a fast machine. */
+    @Nullable
+    Ordering ordering() {
+        return ordering;
     }
 
     /** The check of uninitialised registers, or null on a fast machine. */

@@ -9,9 +9,9 @@ final class WarpBarrier extends Collective {
 
     @Override
     void execute(Warp warp, int mask) {
-        // A barrier of some lanes orders those only; counting it for all would hide races of the others.
-        if (mask == warp.live()) {
-            warp.passWarpBarrier();
+        Ordering ordering = warp.ordering();
+        if (ordering != null) {
+            ordering.passWarpBarrier(mask, warp.live());
         }
     }
 }

@@ -36,6 +36,8 @@ public sealed interface Operand {
      */
     record Immediate(long bits, Form form) implements Operand {
 
+        private static final long LEAST_IN_HEXADECIMAL = 1L << 20;
+
         /** How a literal is written. */
         public enum Form {
             INTEGER,
@@ -46,7 +48,8 @@ public sealed interface Operand {
         @Override
         public String toString() {
             return switch (form) {
-                case INTEGER -> Long.toString(bits);
+                case INTEGER ->
+                    Math.abs(bits) < LEAST_IN_HEXADECIMAL ? Long.toString(bits) : "0x" + Long.toHexString(bits);
                 case F32_BITS -> String.format("0f%08X", bits);
                 case F64_BITS -> String.format("0d%016X", bits);
             };
