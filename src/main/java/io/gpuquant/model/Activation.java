@@ -9,6 +9,7 @@ public enum Activation {
     /** {@code x · sigmoid(x)}, which checkpoints call {@code silu} or {@code swish}. */
     SILU("silu", "swish");
 
+    @SuppressWarnings("ImmutableEnumChecker") // List.of cannot be changed
     private final List<String> names;
 
     Activation(String... names) {

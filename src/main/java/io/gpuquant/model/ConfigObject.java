@@ -31,10 +31,6 @@ final class ConfigObject {
         this.node = node;
     }
 
-    Path file() {
-        return file;
-    }
-
     ObjectNode node() {
         return node;
     }

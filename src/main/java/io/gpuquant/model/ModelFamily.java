@@ -23,11 +23,6 @@ public record ModelFamily(String modelType, List<Activation> activations, double
         }
     }
 
-    /** All families that gpuquant knows. */
-    public static List<ModelFamily> supported() {
-        return SUPPORTED;
-    }
-
     /** The family with this {@code model_type}. */
     public static Optional<ModelFamily> named(String modelType) {
         return SUPPORTED.stream()

@@ -55,7 +55,7 @@ final class RopeReader {
 
     private RopeScaling scaling(ConfigObject rope) {
         refusePartialRotation(rope);
-        // Before transformers 4.43 the key was called "type".
+        // Files from before Llama 3.1 call the key "type".
         String key = rope.has("rope_type") ? "rope_type" : "type";
         String type = rope.optionalText(key).orElse("default");
         return switch (type) {

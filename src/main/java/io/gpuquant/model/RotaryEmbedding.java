@@ -2,7 +2,8 @@ package io.gpuquant.model;
 
 /**
  * The rotary position embedding of a model: the angle of position p in pair i is {@code p · f(i)}, with
- * {@code f(i) = theta^(-2i / headDim)} before scaling (Su et al., RoFormer, arXiv:2104.09864).
+ * {@code f(i) = theta^(-2i / headDim)} before scaling (Su et al., RoFormer, arXiv:2104.09864). Pair i of a head is its
+ * elements i and {@code i + headDim / 2}.
  *
  * <p>Transformers computes frequencies and angles in float32, and so does this class, step by step: at position 2048 the
  * cosines of exact frequencies are up to 1.4e-4 away from those that models are trained and run with, and the error
