@@ -9,7 +9,8 @@ package io.gpuquant.model;
  * cosines of exact frequencies are up to 1.4e-4 away from those that models are trained and run with, and the error
  * grows with the position. Measured against transformers 5.23 on torch 2.15 for head dimensions 32, 64 and 128, bases
  * 10,000 and 500,000, and all supported scalings: equal frequencies, and cosines and sines within 6e-8 up to position
- * 8191. For unusual bases the power function of torch is off by one unit in the last place in a few frequencies.
+ * 8191. For some other pairs of base and head dimension, 1,000,000 and 128 among them, the power function of torch is off
+ * by one unit in the last place in a few frequencies.
  *
  * @see <a
  *     href="https://github.com/huggingface/transformers/blob/main/src/transformers/modeling_rope_utils.py">transformers,
