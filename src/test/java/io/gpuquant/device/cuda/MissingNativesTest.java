@@ -1,0 +1,64 @@
+package io.gpuquant.device.cuda;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import jcuda.JCudaVersion;
+import jcuda.LibUtils;
+import org.junit.jupiter.api.Test;
+
+/** A process that was started without the folder of JCuda's native code. */
+@InChildJvm(arguments = {"-Djava.library.path=target/no-such-folder", "-Djava.io.tmpdir=target/planted"})
+class MissingNativesTest {
+
+    @Test
+    void saysWhereTheNativeCodeWasLookedFor() {
+        try (FakeCuda fake = FakeCuda.install()) {
+            assertThat(new CudaDeviceProvider().probe().reason())
+                    .startsWith("JCuda's " + fileName() + " was not found in [")
+                    .contains("target/no-such-folder]")
+                    .endsWith("-Djava.library.path=LIB/native");
+            assertThat(fake.calls()).isEmpty();
+        }
+    }
+
+    @Test
+    void neitherUnpacksNorLoadsAnythingInTheTemporaryFolder() throws IOException {
+        Path folder = Files.createDirectories(Path.of("target/planted"));
+        Path planted = folder.resolve(fileName());
+        try (FakeCuda fake = FakeCuda.install()) {
+            Files.copy(fake.library(), planted);
+            assertThat(new CudaDeviceProvider().probe().reason()).contains("was not found");
+            assertThat(Files.readString(Path.of("/proc/self/maps"))).doesNotContain(fileName());
+            Files.delete(planted);
+            assertThat(new CudaDeviceProvider().probe().reason()).contains("was not found");
+            assertThat(planted).doesNotExist();
+        } finally {
+            Files.deleteIfExists(planted);
+        }
+    }
+
+    @Test
+    void saysWhyTheNativeCodeDoesNotLoad() throws IOException {
+        Path folder = Files.createTempDirectory(Path.of("target"), "damaged");
+        Path damaged = folder.resolve(fileName());
+        try (FakeCuda fake = FakeCuda.install()) {
+            Files.writeString(damaged, "not a library");
+            assertThat(org.assertj.core.api.Assertions.catchThrowable(
+                            () -> JCudaLibrary.load(":/nonexistent:" + folder)))
+                    .isInstanceOf(NoGpuException.class)
+                    .hasMessageContaining(damaged.toString())
+                    .hasMessageContaining("cannot be loaded");
+            assertThat(fake.calls()).isEmpty();
+        } finally {
+            Files.delete(damaged);
+            Files.delete(folder);
+        }
+    }
+
+    private static String fileName() {
+        return System.mapLibraryName(LibUtils.createPlatformLibraryName("JCudaDriver-" + JCudaVersion.get()));
+    }
+}
