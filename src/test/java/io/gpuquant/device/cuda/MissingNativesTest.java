@@ -1,6 +1,7 @@
 package io.gpuquant.device.cuda;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -42,19 +43,16 @@ class MissingNativesTest {
 
     @Test
     void saysWhyTheNativeCodeDoesNotLoad() throws IOException {
-        Path folder = Files.createTempDirectory(Path.of("target"), "damaged");
-        Path damaged = folder.resolve(fileName());
         try (FakeCuda fake = FakeCuda.install()) {
-            Files.writeString(damaged, "not a library");
-            assertThat(org.assertj.core.api.Assertions.catchThrowable(
-                            () -> JCudaLibrary.load(":/nonexistent:" + folder)))
+            Path needed = FakeCublas.compile(fake, 12);
+            Path broken = NativeLibraries.compile(
+                    "fakecublas.c", fileName(), "-DVERSION=12", "-Wl,--no-as-needed", needed.toString());
+            Files.delete(needed);
+            assertThatThrownBy(() -> JCudaLibrary.load(":/nonexistent:" + broken.getParent()))
                     .isInstanceOf(NoGpuException.class)
-                    .hasMessageContaining(damaged.toString())
-                    .hasMessageContaining("cannot be loaded");
+                    .hasMessageContaining("JCuda's " + broken + " cannot be loaded")
+                    .hasMessageContaining("libcublas-fake");
             assertThat(fake.calls()).isEmpty();
-        } finally {
-            Files.delete(damaged);
-            Files.delete(folder);
         }
     }
 
