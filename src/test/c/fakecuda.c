@@ -115,7 +115,7 @@ int cuDevicePrimaryCtxRelease_v2(int device) {
     if (--contexts == 0 && fault) destroyEverything(); /* nothing could be given back one by one */
     return SUCCESS;
 }
-int cuCtxSetCurrent(void *context) { ENTER_DRIVER(); current = context != NULL; return SUCCESS; }
+int cuCtxSetCurrent(void *context) { ENTER_DRIVER(); current = context != NULL; return fault; }
 int cuCtxSynchronize(void) { ENTER(-1); return runAll(); }
 
 int cuStreamCreate(Stream **stream, unsigned flags) {

@@ -144,7 +144,7 @@ final class CublasHandle implements AutoCloseable {
     public void close() {
         if (!handle.equals(MemorySegment.NULL)) {
             // A status other than success can only repeat what a product or a synchronization has reported.
-            int unused = cublas.destroy.call(handle);
+            int _ = cublas.destroy.call(handle);
         }
         workspace.close();
         arena.close();

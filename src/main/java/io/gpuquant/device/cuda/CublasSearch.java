@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param override the file to use and no other, if the user named one
  * @param names the library's names, which the system's search is asked for first and then each folder
  */
+@SuppressWarnings("restricted")
 record CublasSearch(@Nullable Path override, List<String> names, List<Path> folders) {
 
     /** The system property that names the library's file. */

@@ -8,7 +8,7 @@ import io.gpuquant.device.Stream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.IdentityHashMap;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.StringJoiner;
 
@@ -26,7 +26,7 @@ final class CudaBlas implements Blas, AutoCloseable {
     private final Device device;
     private final Cublas cublas;
     private final String description;
-    private final Map<CudaStream, CublasHandle> handles = new IdentityHashMap<>();
+    private final Map<CudaStream, CublasHandle> handles = new HashMap<>();
 
     private CudaBlas(Device device, Cublas cublas, CublasSearch.Candidate library) {
         this.device = device;

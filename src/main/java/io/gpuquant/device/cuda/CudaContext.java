@@ -19,7 +19,7 @@ final class CudaContext {
 
     private final String deviceId;
     private final int ordinal;
-    private final CUdevice device;
+    private final CUdevice device = new CUdevice();
     private final CUcontext handle = new CUcontext();
     private final List<LaunchTrace> traces = new CopyOnWriteArrayList<>();
     private boolean faulted;
@@ -35,8 +35,10 @@ final class CudaContext {
     CudaContext(String deviceId, int ordinal) {
         this.deviceId = deviceId;
         this.ordinal = ordinal;
-        this.device = Gpu.device(ordinal);
-        int result = JCudaDriver.cuDevicePrimaryCtxRetain(handle, device);
+        int result = JCudaDriver.cuDeviceGet(device, ordinal);
+        if (result == CUresult.CUDA_SUCCESS) {
+            result = JCudaDriver.cuDevicePrimaryCtxRetain(handle, device);
+        }
         if (result != CUresult.CUDA_SUCCESS) {
             throw new ResourceException(deviceId + " cannot be opened: " + CudaErrors.name(result)
                     + "; see in nvidia-smi whether other processes hold it or its memory");
@@ -53,7 +55,9 @@ final class CudaContext {
 
     /** An attribute of the device. */
     int attribute(int attribute) {
-        return Gpu.attribute(device, attribute);
+        int[] value = new int[1];
+        check(JCudaDriver.cuDeviceGetAttribute(value, attribute, device), "asking for attribute " + attribute);
+        return value[0];
     }
 
     /** A new trace, whose kernels failures will name. */
@@ -74,6 +78,11 @@ final class CudaContext {
             throw new IllegalStateException(deviceId + " is closed");
         }
         check(JCudaDriver.cuCtxSetCurrent(handle), "making the context current");
+    }
+
+    /** The same for giving something back, which nothing may get in the way of. */
+    void enterForRelease() {
+        checkRelease(JCudaDriver.cuCtxSetCurrent(handle), "making the context current");
     }
 
     boolean isClosed() {

@@ -60,9 +60,17 @@ final class CudaDevice implements Device {
             computeStream = new CudaStream(context, compute, events, heap, pinned, modules);
             transferStream = new CudaStream(context, transfer, events, heap, pinned, modules);
         } catch (RuntimeException e) {
-            closing.close();
-            throw e;
+            throw closeAfter(e);
         }
+    }
+
+    private RuntimeException closeAfter(RuntimeException failure) {
+        try {
+            closing.close();
+        } catch (RuntimeException e) {
+            failure.addSuppressed(e);
+        }
+        return failure;
     }
 
     private StreamHandle newStream() {
@@ -127,7 +135,7 @@ final class CudaDevice implements Device {
     public void close() {
         if (!context.isClosed()) {
             closing.push(context::synchronizeForRelease);
-            context.enter();
+            closing.push(context::enterForRelease);
             closing.close();
         }
     }

@@ -141,12 +141,11 @@ final class CudaStream implements Stream {
     @Override
     public void await(Event event) {
         context.enter();
-        if (event != Event.ALREADY_DONE) {
-            if (!(event instanceof CudaEvent cudaEvent)) {
-                throw new IllegalArgumentException("an event of another kind of device on " + context.deviceId());
-            }
+        if (event instanceof CudaEvent cudaEvent) {
             context.check(
                     JCudaDriver.cuStreamWaitEvent(handle, cudaEvent.handle(context), 0), "waiting for another stream");
+        } else if (!event.equals(Event.ALREADY_DONE)) {
+            throw new IllegalArgumentException("an event of another kind of device on " + context.deviceId());
         }
     }
 

@@ -118,7 +118,7 @@ final class DeviceHeap {
                     "bytes " + offset + " to " + (offset + bytes) + " of device buffer " + buffer);
         }
         Allocation allocation = allocationOf(buffer);
-        if (stream != compute && allocation.allocated != null) {
+        if (!stream.equals(compute) && allocation.allocated != null) {
             await(stream, allocation.allocated);
             events.giveBack(allocation.allocated);
             allocation.allocated = null;
@@ -128,7 +128,7 @@ final class DeviceHeap {
 
     /** Says that work on a buffer was queued on {@code stream}. */
     void afterUse(DeviceBuffer buffer, CUstream stream) {
-        if (stream != compute) {
+        if (!stream.equals(compute)) {
             Allocation allocation = allocationOf(buffer);
             allocation.usedByOther = events.record(stream, allocation.usedByOther);
         }
@@ -136,7 +136,7 @@ final class DeviceHeap {
 
     /** Says that a kernel, whose buffers only it knows, is about to be queued on {@code stream}. */
     void beforeKernel(CUstream stream) {
-        if (stream != compute) {
+        if (!stream.equals(compute)) {
             awaitAll(stream, compute);
             other = stream;
         }
@@ -144,7 +144,7 @@ final class DeviceHeap {
 
     /** Says that all work of {@code stream} is done. */
     void afterSynchronize(CUstream stream) {
-        if (stream == other) {
+        if (stream.equals(other)) {
             other = null;
         }
     }
@@ -162,7 +162,7 @@ final class DeviceHeap {
             return;
         }
         ledger.remove(allocation.name, allocation.bytes);
-        context.enter();
+        context.enterForRelease();
         if (pool == null) {
             context.synchronizeForRelease();
         } else {

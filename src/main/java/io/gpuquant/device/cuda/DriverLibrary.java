@@ -10,6 +10,7 @@ import java.util.stream.Stream;
  * The NVIDIA driver's library, found and checked before JCuda may bind to it: JCuda's native code binds lazily, so calling
  * a function that the driver lacks would end the process instead of failing.
  */
+@SuppressWarnings("restricted")
 final class DriverLibrary {
 
     /** The library that every NVIDIA driver for Linux installs. */

@@ -14,6 +14,7 @@ import java.util.Arrays;
  * Binds C functions to interfaces of one method, whose Java types say what the C types are. The interfaces are public
  * because the generated classes that implement them are not of this package.
  */
+@SuppressWarnings("restricted")
 final class ForeignFunctions {
 
     private ForeignFunctions() {}

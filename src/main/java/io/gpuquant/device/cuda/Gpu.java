@@ -45,13 +45,10 @@ record Gpu(int ordinal, String name, int major, int minor, int multiprocessors, 
      */
     static List<Gpu> usable() throws NoGpuException {
         requireRecentDriver();
-        int result = JCudaDriver.cuInit(0);
-        if (result != CUresult.CUDA_SUCCESS) {
-            throw new NoGpuException(CudaErrors.initialisationReason(result));
-        }
+        require(JCudaDriver.cuInit(0));
         List<Gpu> all = listed();
         if (all.isEmpty()) {
-            throw new NoGpuException(CudaErrors.initialisationReason(CUresult.CUDA_ERROR_NO_DEVICE));
+            require(CUresult.CUDA_ERROR_NO_DEVICE);
         }
         List<Gpu> usable = all.stream().filter(Gpu::runsOurKernels).toList();
         if (usable.isEmpty()) {
@@ -67,18 +64,6 @@ record Gpu(int ordinal, String name, int major, int minor, int multiprocessors, 
         return JCudaDriver.cuDriverGetVersion(version) == CUresult.CUDA_SUCCESS ? version[0] : 0;
     }
 
-    static CUdevice device(int ordinal) {
-        CUdevice device = new CUdevice();
-        JCudaDriver.cuDeviceGet(device, ordinal);
-        return device;
-    }
-
-    static int attribute(CUdevice device, int attribute) {
-        int[] value = new int[1];
-        JCudaDriver.cuDeviceGetAttribute(value, attribute, device);
-        return value[0];
-    }
-
     private static void requireRecentDriver() throws NoGpuException {
         int version = driverVersion();
         if (version < OLDEST_CUDA) {
@@ -92,9 +77,9 @@ record Gpu(int ordinal, String name, int major, int minor, int multiprocessors, 
         return version / 1000 + "." + version % 1000 / 10;
     }
 
-    private static List<Gpu> listed() {
+    private static List<Gpu> listed() throws NoGpuException {
         int[] count = new int[1];
-        JCudaDriver.cuDeviceGetCount(count);
+        require(JCudaDriver.cuDeviceGetCount(count));
         List<Gpu> gpus = new ArrayList<>();
         for (int ordinal = 0; ordinal < count[0]; ordinal++) {
             gpus.add(describe(ordinal));
@@ -102,12 +87,13 @@ record Gpu(int ordinal, String name, int major, int minor, int multiprocessors, 
         return gpus;
     }
 
-    private static Gpu describe(int ordinal) {
-        CUdevice device = device(ordinal);
+    private static Gpu describe(int ordinal) throws NoGpuException {
+        CUdevice device = new CUdevice();
+        require(JCudaDriver.cuDeviceGet(device, ordinal));
         byte[] name = new byte[256];
-        JCudaDriver.cuDeviceGetName(name, name.length, device);
+        require(JCudaDriver.cuDeviceGetName(name, name.length, device));
         long[] memory = new long[1];
-        JCudaDriver.cuDeviceTotalMem(memory, device);
+        require(JCudaDriver.cuDeviceTotalMem(memory, device));
         return new Gpu(
                 ordinal,
                 new String(name, StandardCharsets.UTF_8).split("\0", 2)[0].strip(),
@@ -115,5 +101,17 @@ record Gpu(int ordinal, String name, int major, int minor, int multiprocessors, 
                 attribute(device, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR),
                 attribute(device, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT),
                 memory[0]);
+    }
+
+    private static int attribute(CUdevice device, int attribute) throws NoGpuException {
+        int[] value = new int[1];
+        require(JCudaDriver.cuDeviceGetAttribute(value, attribute, device));
+        return value[0];
+    }
+
+    private static void require(int result) throws NoGpuException {
+        if (result != CUresult.CUDA_SUCCESS) {
+            throw new NoGpuException(CudaErrors.initialisationReason(result));
+        }
     }
 }

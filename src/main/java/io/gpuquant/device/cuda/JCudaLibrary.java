@@ -14,6 +14,7 @@ import jcuda.LibUtils;
  * fixed file name in the folder for temporary files, which other users may have written; loading the right file first makes
  * its own search end there.
  */
+@SuppressWarnings("restricted")
 final class JCudaLibrary {
 
     private JCudaLibrary() {}

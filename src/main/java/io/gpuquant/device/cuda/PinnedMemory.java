@@ -24,6 +24,7 @@ final class PinnedMemory {
         private final Arena arena = Arena.ofShared();
         private final MemorySegment memory;
 
+        @SuppressWarnings("restricted")
         Range(long address, long bytes) {
             this.address = address;
             this.memory = MemorySegment.ofAddress(address).reinterpret(bytes, arena, null);
@@ -82,7 +83,7 @@ final class PinnedMemory {
 
     private void release(Range range) {
         if (!context.isClosed() && ranges.remove(range.address) != null) {
-            context.enter();
+            context.enterForRelease();
             try {
                 // Copies that were queued may still read it or write to it.
                 context.synchronizeForRelease();

@@ -56,11 +56,11 @@ final class StagingRing {
         }
     }
 
-    /** Waits for a copy of device memory that fills {@code target}. */
+    /**
+     * Waits for a copy of device memory that fills {@code target}. It may start in a slot whose bytes the device has still
+     * to read: it does so before, because both are work of one stream.
+     */
     void copyToHost(long source, MemorySegment target) {
-        if (filled > 0) {
-            nextSlot();
-        }
         int first = current;
         long size = target.byteSize();
         long chunks = (size + SLOT_BYTES - 1) / SLOT_BYTES;

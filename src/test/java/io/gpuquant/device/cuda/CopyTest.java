@@ -90,6 +90,7 @@ class CopyTest {
     }
 
     @Test
+    @SuppressWarnings("restricted")
     void segmentThatOnlyBeginsInPinnedMemoryIsOrdinaryMemory() {
         try (FakeCuda fake = FakeCuda.install();
                 Device device = Fakes.open()) {

@@ -70,6 +70,7 @@ class CublasChoiceTest {
     }
 
     @Test
+    @SuppressWarnings("restricted")
     void namesThatTheSystemKnowsComeFirst() {
         try (FakeCuda fake = FakeCuda.install()) {
             Path known = FakeCublas.compile(fake, 11);

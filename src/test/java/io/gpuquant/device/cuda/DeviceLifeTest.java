@@ -206,7 +206,7 @@ class DeviceLifeTest {
 
     @Test
     void closedDeviceSaysSo() {
-        try (FakeCuda fake = FakeCuda.install()) {
+        try (FakeCuda _ = FakeCuda.install()) {
             Device device = Fakes.open();
             DeviceBuffer buffer = device.allocate("weights", 16);
             device.close();
@@ -228,6 +228,18 @@ class DeviceLifeTest {
                     .hasMessageContaining("creating a stream");
             assertThat(fake.live(FakeCuda.Kind.CONTEXT)).isZero();
             assertThat(fake.live(FakeCuda.Kind.STREAM)).isZero();
+        }
+    }
+
+    @Test
+    void openingThatFailsTellsItsReasonEvenIfClosingFailsToo() {
+        try (FakeCuda fake =
+                FakeCuda.install().failAfter(1, "cuStreamCreate", OUT_OF_MEMORY).fail("cuStreamDestroy_v2", 1)) {
+            assertThatThrownBy(Fakes::open)
+                    .hasMessageContaining("creating a stream")
+                    .satisfies(failure -> assertThat(failure.getSuppressed()).hasSize(1));
+            assertThat(fake.live(FakeCuda.Kind.CONTEXT)).isZero();
+            fake.reset();
         }
     }
 

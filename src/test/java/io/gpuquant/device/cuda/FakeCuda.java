@@ -25,6 +25,7 @@ import org.jspecify.annotations.Nullable;
  * and {@link #deviceMemory()} lists what is allocated. Work of a stream is done only when someone waits for it, on the
  * thread that waits; launches are executed then, by {@link Kernels}.
  */
+@SuppressWarnings("restricted")
 public final class FakeCuda implements AutoCloseable {
 
     /**
@@ -77,12 +78,18 @@ public final class FakeCuda implements AutoCloseable {
 
     /** What exists in the driver. */
     public enum Kind {
-        DEVICE_MEMORY,
-        PINNED_MEMORY,
-        STREAM,
-        EVENT,
-        MODULE,
-        CONTEXT
+        DEVICE_MEMORY(0),
+        PINNED_MEMORY(1),
+        STREAM(2),
+        EVENT(3),
+        MODULE(4),
+        CONTEXT(5);
+
+        private final int code;
+
+        Kind(int code) {
+            this.code = code;
+        }
     }
 
     private static final int MAX_PARAMETERS = 64;
@@ -165,7 +172,7 @@ public final class FakeCuda implements AutoCloseable {
                 loadedOptions = List.of(options);
             }
         } catch (ReflectiveOperationException e) {
-            throw new AssertionError(e);
+            throw new LinkageError("the fake driver cannot call back", e);
         }
         if (!loadedOptions.equals(List.of(options))) {
             throw new AssertionError("this process has the other fake driver");
@@ -248,7 +255,7 @@ public final class FakeCuda implements AutoCloseable {
 
     /** How many of a kind there are. */
     public long live(Kind kind) {
-        return (long) call(live, kind.ordinal());
+        return (long) call(live, kind.code);
     }
 
     /** The device memory that is allocated, and whose allocation's turn has come. */
@@ -279,6 +286,8 @@ public final class FakeCuda implements AutoCloseable {
         }
     }
 
+    /** Called by the driver. */
+    @SuppressWarnings("UnusedMethod")
     private int signature(MemorySegment text, MemorySegment entry, MemorySegment target) {
         int[] sizes = signatures.sizes(text.getString(0), entry.getString(0));
         if (sizes == null) {
@@ -289,6 +298,7 @@ public final class FakeCuda implements AutoCloseable {
     }
 
     /** Called by the driver; what it throws would end the process. */
+    @SuppressWarnings("UnusedMethod")
     private int launched(MemorySegment launch) {
         try {
             return kernels.launch(new Launch(

@@ -47,6 +47,7 @@ final class Fakes {
     }
 
     /** A kernel that multiplies numbers in device memory. */
+    @SuppressWarnings("restricted")
     static int scale(FakeCuda.Launch launch) {
         MemorySegment data = MemorySegment.ofAddress(launch.int64(0)).reinterpret(4L * launch.int32(1));
         for (int i = 0; i < launch.int32(1); i++) {

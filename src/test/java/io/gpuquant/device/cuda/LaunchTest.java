@@ -198,7 +198,7 @@ class LaunchTest {
 
     @Test
     void faultNamesWhatWasLaunchedSinceTheLastWait() {
-        try (FakeCuda fake = FakeCuda.install().kernels(launch -> launch.entry().equals("scale") ? 700 : 0);
+        try (FakeCuda _ = FakeCuda.install().kernels(launch -> launch.entry().equals("scale") ? 700 : 0);
                 Device device = Fakes.open()) {
             device.stream().launch(NOTHING, SHAPE, new KernelArguments());
             device.stream().synchronize();

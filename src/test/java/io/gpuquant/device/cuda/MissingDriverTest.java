@@ -12,7 +12,7 @@ import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 
 /** A machine without a driver, in a process that notes which classes it loads. */
-@InChildJvm(arguments = "-Xlog:class+load:file=target/classes-without-driver.log")
+@InChildJvm(arguments = "-Xlog:class+load:file=target/classes-without-driver.log::filecount=0")
 class MissingDriverTest {
 
     private static final String NO_DRIVER = "libcuda-that-is-not-there.so.1";

@@ -11,7 +11,7 @@ import jcuda.LibUtils;
 import org.junit.jupiter.api.Test;
 
 /** A process that was started without the folder of JCuda's native code. */
-@InChildJvm(arguments = {"-Djava.library.path=target/no-such-folder", "-Djava.io.tmpdir=target/planted"})
+@InChildJvm(arguments = {"-Djava.library.path=target/no-such-folder", "-Djava.io.tmpdir=target/test-classes"})
 class MissingNativesTest {
 
     @Test
@@ -27,7 +27,7 @@ class MissingNativesTest {
 
     @Test
     void neitherUnpacksNorLoadsAnythingInTheTemporaryFolder() throws IOException {
-        Path folder = Files.createDirectories(Path.of("target/planted"));
+        Path folder = Path.of(System.getProperty("java.io.tmpdir"));
         Path planted = folder.resolve(fileName());
         try (FakeCuda fake = FakeCuda.install()) {
             Files.copy(fake.library(), planted);

@@ -51,6 +51,7 @@ class ProbeTest {
         assertThat(reason(FakeCuda.install().set("version", 11_030)))
                 .isEqualTo("the NVIDIA driver is too old: it implements CUDA 11.3; 470 (CUDA 11.4) or newer is needed");
         assertThat(reason(FakeCuda.install().fail("cuDriverGetVersion", 3))).contains("CUDA 0.0");
+        assertThat(reason(FakeCuda.install().fail("cuDeviceGetName", 101))).contains("CUDA_ERROR_INVALID_DEVICE");
     }
 
     @Test

@@ -133,7 +133,7 @@ class StreamOrderTest {
                 Device device = Fakes.open()) {
             for (int round = 0; round < 40; round++) {
                 for (int i = 0; i < 50; i++) {
-                    Event unused = device.stream().record();
+                    Event _ = device.stream().record();
                 }
                 System.gc();
                 Thread.sleep(5);
