@@ -89,11 +89,6 @@ final class CudaContext {
         return closed;
     }
 
-    /** Whether a call has failed in a way after which the driver may refuse every other. */
-    boolean hasFaulted() {
-        return faulted;
-    }
-
     /** Throws {@link #failure} unless {@code result} is success. */
     void check(int result, String action) {
         if (result != CUresult.CUDA_SUCCESS) {
@@ -136,11 +131,9 @@ final class CudaContext {
         traces.forEach(LaunchTrace::clear);
     }
 
-    /** The same before giving something back. */
+    /** The same before giving something back; after a fault there may be nothing left to wait for. */
     void synchronizeForRelease() {
-        if (!faulted) {
-            synchronize();
-        }
+        checkRelease(JCudaDriver.cuCtxSynchronize(), "waiting for all queued work");
     }
 
     /** Leaves the context; the driver destroys it when nobody else in this process has it. */

@@ -208,8 +208,8 @@ final class DeviceHeap {
             free(allocation);
         }
         allocations.clear();
-        if (pool != null && !context.hasFaulted()) {
-            context.synchronize();
+        if (pool != null) {
+            context.synchronizeForRelease();
             pool.returnFreedMemory();
         }
     }

@@ -27,41 +27,37 @@ final class MemoryPool {
     }
 
     private final CudaContext context;
-    private final GetDefaultPool getDefaultPool;
     private final SetAttribute setAttribute;
     private final TrimTo trimTo;
+    private final MemorySegment pool;
 
     MemoryPool(SymbolLookup driver, CudaContext context) {
         this.context = context;
-        getDefaultPool = ForeignFunctions.bind(driver, "cuDeviceGetDefaultMemPool", GetDefaultPool.class);
         setAttribute = ForeignFunctions.bind(driver, "cuMemPoolSetAttribute", SetAttribute.class);
         trimTo = ForeignFunctions.bind(driver, "cuMemPoolTrimTo", TrimTo.class);
+        GetDefaultPool getDefaultPool =
+                ForeignFunctions.bind(driver, "cuDeviceGetDefaultMemPool", GetDefaultPool.class);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment address = arena.allocate(ValueLayout.ADDRESS);
+            context.check(getDefaultPool.call(address, context.ordinal()), "looking for the memory pool");
+            pool = address.get(ValueLayout.ADDRESS, 0);
+        }
     }
 
     /** Makes the pool keep all freed memory, so that the next allocation costs no call into the operating system. */
     void keepFreedMemory() {
-        try (Arena arena = Arena.ofConfined()) {
-            setReleaseThreshold(arena, pool(arena), -1L);
-        }
+        context.check(setReleaseThreshold(-1L), "setting up the memory pool");
     }
 
     /** Undoes {@link #keepFreedMemory} and gives what the pool holds back to other processes. */
     void returnFreedMemory() {
+        context.checkRelease(setReleaseThreshold(0), "giving memory back");
+        context.checkRelease(trimTo.call(pool, 0), "giving memory back");
+    }
+
+    private int setReleaseThreshold(long bytes) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment pool = pool(arena);
-            setReleaseThreshold(arena, pool, 0);
-            context.check(trimTo.call(pool, 0), "shrinking the memory pool");
+            return setAttribute.call(pool, RELEASE_THRESHOLD, arena.allocateFrom(ValueLayout.JAVA_LONG, bytes));
         }
-    }
-
-    private MemorySegment pool(Arena arena) {
-        MemorySegment pool = arena.allocate(ValueLayout.ADDRESS);
-        context.check(getDefaultPool.call(pool, context.ordinal()), "looking for the memory pool");
-        return pool.get(ValueLayout.ADDRESS, 0);
-    }
-
-    private void setReleaseThreshold(Arena arena, MemorySegment pool, long bytes) {
-        MemorySegment value = arena.allocateFrom(ValueLayout.JAVA_LONG, bytes);
-        context.check(setAttribute.call(pool, RELEASE_THRESHOLD, value), "setting up the memory pool");
     }
 }

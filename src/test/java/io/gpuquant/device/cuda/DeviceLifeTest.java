@@ -194,7 +194,6 @@ class DeviceLifeTest {
                             "cuMemFreeHost",
                             "cuMemFreeAsync",
                             "cuCtxSynchronize",
-                            "cuDeviceGetDefaultMemPool 0",
                             "cuMemPoolSetAttribute 0",
                             "cuMemPoolTrimTo 0",
                             "cuStreamDestroy_v2",

@@ -7,6 +7,7 @@ import io.gpuquant.InternalException;
 import io.gpuquant.ResourceException;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceBuffer;
+import io.gpuquant.device.HostBuffer;
 import io.gpuquant.device.KernelArguments;
 import io.gpuquant.device.KernelEntry;
 import io.gpuquant.device.KernelModule;
@@ -232,6 +233,22 @@ class LaunchTest {
         buffer.close();
         device.close();
         fake.close();
+    }
+
+    @Test
+    void closingAfterARefusedLaunchStillWaitsForTheRest() {
+        try (FakeCuda fake = FakeCuda.install().kernels(Fakes::scale);
+                Device device = Fakes.open()) {
+            HostBuffer source = device.allocateHost("source", 4);
+            DeviceBuffer buffer = device.allocate("data", 4);
+            device.stream().copyToDevice(source.segment(), buffer, 0);
+            fake.fail("cuLaunchKernel", 701);
+            assertThatThrownBy(() -> device.stream().launch(NOTHING, SHAPE, new KernelArguments()))
+                    .hasMessageContaining("CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES");
+            source.close();
+            device.stream().synchronize();
+            assertThat(fake.live(FakeCuda.Kind.PINNED_MEMORY)).isZero();
+        }
     }
 
     @Test
