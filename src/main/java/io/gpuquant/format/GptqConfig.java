@@ -22,6 +22,7 @@ public final class GptqConfig {
     /**
      * What is written besides the scheme.
      *
+     * @param algorithm how the codes were found: {@code gptq} or {@code rtn}
      * @param damping of the diagonal, as a fraction of its mean
      * @param staticGroups whether scales were found before any weight was changed
      * @param groupAware whether columns were reordered within groups, and groups among themselves
@@ -30,6 +31,7 @@ public final class GptqConfig {
      * @param modules names, within a decoder layer, of the linears that are quantized, stage by stage; empty when all are
      */
     public record Details(
+            String algorithm,
             double damping,
             boolean staticGroups,
             boolean groupAware,
@@ -65,6 +67,7 @@ public final class GptqConfig {
         }
         ObjectNode meta = config.putObject("meta");
         meta.putArray("quantizer").add(details.quantizer());
+        meta.put("algorithm", details.algorithm());
         meta.put("damp_percent", details.damping());
         meta.put("static_groups", details.staticGroups());
         meta.put("true_sequential", true);

@@ -10,6 +10,17 @@ package io.gpuquant.model;
  */
 public record LinearSpec(String name, int in, int out, boolean bias) {
 
+    /** The name within its decoder layer, such as {@code self_attn.q_proj}: what follows the layer's index. */
+    public String nameInLayer() {
+        String[] parts = name.split("\\.", -1);
+        for (int i = 0; i < parts.length; i++) {
+            if (!parts[i].isEmpty() && parts[i].chars().allMatch(Character::isDigit)) {
+                return String.join(".", java.util.Arrays.copyOfRange(parts, i + 1, parts.length));
+            }
+        }
+        return name;
+    }
+
     /** The tensor with the weight, [out, in]. */
     public String weightName() {
         return name + ".weight";
