@@ -42,6 +42,14 @@ public record TextFile(Path path, String textField) {
         this(path, DEFAULT_TEXT_FIELD);
     }
 
+    /**
+     * The text that comes with gpuquant, for those who give none of their own: prose, dialogue, code, data and sums, some of it
+     * in other languages than English.
+     */
+    public static TextFile builtIn() {
+        return new TextFile(BuiltInText.path());
+    }
+
     /** Opens the file for reading from its start. */
     Documents documents() {
         return isJsonLines(path) ? new JsonLines(path, textField) : new PlainText(path);

@@ -13,6 +13,8 @@ public final class HessianKernels {
     /** The widest diagonal block that {@link #factorDiagonal} takes. */
     public static final int BLOCK = 128;
 
+    private static final KernelEntry SYMMETRIZE =
+            KernelFiles.module("hessian.ptx").entry("symmetrize");
     private static final KernelEntry PREPARE = KernelFiles.module("hessian.ptx").entry("hessian_prepare");
     private static final KernelEntry FACTOR = KernelFiles.module("hessian.ptx").entry("cholesky_reversed_block");
 
@@ -20,6 +22,21 @@ public final class HessianKernels {
 
     public HessianKernels(Stream stream) {
         this.stream = stream;
+    }
+
+    /**
+     * Copies the part above the diagonal to below it.
+     *
+     * @param matrix F32 [n, n], dense
+     */
+    public void symmetrize(DeviceMatrix matrix) {
+        int n = matrix.rows();
+        TypeCode.require(matrix, DType.F32, n, n);
+        TypeCode.requireDense(matrix);
+        stream.launch(
+                SYMMETRIZE,
+                Grids.columnsByRows(n, n),
+                new KernelArguments().matrix(matrix).int32(n));
     }
 
     /**

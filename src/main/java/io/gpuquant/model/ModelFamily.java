@@ -10,11 +10,12 @@ import java.util.stream.Collectors;
  * @param modelType the {@code model_type} in config.json
  * @param activations the functions that {@code hidden_act} may name, the default first
  * @param defaultRopeTheta the base of the rotary embedding when config.json has none
+ * @param names what the tensors are called
  */
-public record ModelFamily(String modelType, List<Activation> activations, double defaultRopeTheta) {
+public record ModelFamily(String modelType, List<Activation> activations, double defaultRopeTheta, TensorNames names) {
 
     private static final List<ModelFamily> SUPPORTED =
-            List.of(new ModelFamily("llama", List.of(Activation.SILU), 10_000));
+            List.of(new ModelFamily("llama", List.of(Activation.SILU), 10_000, TensorNames.LLAMA));
 
     public ModelFamily {
         activations = List.copyOf(activations);

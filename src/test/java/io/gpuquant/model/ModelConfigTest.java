@@ -214,7 +214,8 @@ class ModelConfigTest {
 
     @Test
     void refusesAFamilyWithoutAnActivation() {
-        assertThatThrownBy(() -> new ModelFamily("x", List.of(), 1)).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> new ModelFamily("x", List.of(), 1, TensorNames.LLAMA))
+                .isInstanceOf(IllegalArgumentException.class);
     }
 
     private ModelConfig read(String json) throws IOException {
