@@ -22,7 +22,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 final class GemmF32Test {
 
-    private static final KernelModule TWIN_MODULE = KernelLab.twin("gemm");
+    private static final KernelModule TWIN_MODULE = KernelFiles.module("twins/gemm.ptx");
     private static final Blas KERNEL = new PtxBlas();
     private static final Blas TWIN = new PtxBlas(TWIN_MODULE, TWIN_MODULE, TWIN_MODULE);
 
@@ -31,7 +31,7 @@ final class GemmF32Test {
     }
 
     private static void assertExact(MachineOptions options, Blas blas, List<Product> products) {
-        try (KernelLab lab = new KernelLab(options)) {
+        try (ProductLab lab = new ProductLab(options)) {
             for (Product product : products) {
                 assertThat(product.run(lab, blas))
                         .describedAs(product.toString())
@@ -73,7 +73,7 @@ final class GemmF32Test {
     }
 
     static Stream<MachineOptions> modes() {
-        return KernelLab.checkedModes();
+        return ProductLab.checkedModes();
     }
 
     @ParameterizedTest
@@ -151,7 +151,7 @@ final class GemmF32Test {
         int n = 35;
         int k = 21;
         Product dense = product(m, n, k);
-        try (KernelLab lab = new KernelLab(MachineOptions.checked())) {
+        try (ProductLab lab = new ProductLab(MachineOptions.checked())) {
             DeviceMatrix a = lab.matrix("a", DType.F32, m * k, 2, spread(dense.a()));
             DeviceMatrix b = lab.matrix("b", DType.F32, k * n, 2, spread(dense.b()));
             DeviceMatrix c = lab.matrix("c", DType.F32, m, n, dense.c());

@@ -21,14 +21,14 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 final class GemmHalfTest {
 
-    private static final KernelModule TWIN_MODULE = KernelLab.twin("gemm_half");
+    private static final KernelModule TWIN_MODULE = KernelFiles.module("twins/gemm_half.ptx");
     private static final Blas KERNEL = new PtxBlas();
     private static final Blas TWIN = new PtxBlas(TWIN_MODULE, TWIN_MODULE, TWIN_MODULE);
 
     static final List<DType> HALF_TYPES = List.of(DType.F16, DType.BF16);
 
     private static void assertClose(MachineOptions options, Blas blas, List<Product> products) {
-        try (KernelLab lab = new KernelLab(options)) {
+        try (ProductLab lab = new ProductLab(options)) {
             for (Product product : products) {
                 ProductOracle.requireClose(product, product.run(lab, blas));
             }
@@ -69,7 +69,7 @@ final class GemmHalfTest {
     }
 
     static Stream<MachineOptions> modes() {
-        return KernelLab.checkedModes();
+        return ProductLab.checkedModes();
     }
 
     @ParameterizedTest
@@ -80,8 +80,8 @@ final class GemmHalfTest {
                 new Product(DType.BF16, 31, 136, 72).transposed(true, false).inWindows(8, 8),
                 new Product(DType.BF16, 31, 140, 101).inWindows(3, 0),
                 new Product(DType.F16, 200, 33, 129).transposed(true, true));
-        try (KernelLab lab = new KernelLab(mode);
-                KernelLab fast = new KernelLab(MachineOptions.fast(1))) {
+        try (ProductLab lab = new ProductLab(mode);
+                ProductLab fast = new ProductLab(MachineOptions.fast(1))) {
             for (Product product : products) {
                 assertThat(product.run(lab, KERNEL)).isEqualTo(product.run(fast, KERNEL));
                 assertThat(product.run(lab, TWIN)).isEqualTo(product.run(fast, TWIN));

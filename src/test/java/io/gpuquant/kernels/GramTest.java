@@ -22,7 +22,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 final class GramTest {
 
-    private static final KernelModule TWIN_MODULE = KernelLab.twin("gram");
+    private static final KernelModule TWIN_MODULE = KernelFiles.module("twins/gram.ptx");
     private static final Blas KERNEL = new PtxBlas();
     private static final Blas TWIN = new PtxBlas(TWIN_MODULE, TWIN_MODULE, TWIN_MODULE);
     private static final float AROUND = 12_345f;
@@ -43,7 +43,7 @@ final class GramTest {
         }
 
         /** G afterwards. */
-        float[] run(KernelLab lab, Blas blas) {
+        float[] run(ProductLab lab, Blas blas) {
             DeviceMatrix x = lab.window("x", dtype, tokens, n, n + gap, offset, x());
             DeviceMatrix g = lab.windowIn(AROUND, "g", DType.F32, n, n, n + gap, offset, before());
             blas.addGram(lab.stream(), x, g);
@@ -101,7 +101,7 @@ final class GramTest {
     }
 
     private static void assertRight(MachineOptions options, Blas blas, Stream<Case> cases) {
-        try (KernelLab lab = new KernelLab(options)) {
+        try (ProductLab lab = new ProductLab(options)) {
             cases.forEach(gram -> {
                 float[] results = gram.run(lab, blas);
                 if (gram.dtype() == DType.F32) {
@@ -145,7 +145,7 @@ final class GramTest {
     }
 
     static Stream<MachineOptions> modes() {
-        return KernelLab.checkedModes();
+        return ProductLab.checkedModes();
     }
 
     @ParameterizedTest
@@ -155,8 +155,8 @@ final class GramTest {
                 new Case(DType.F32, 20, 140, 4, 4),
                 new Case(DType.F16, 70, 136, 8, 8),
                 new Case(DType.BF16, 40, 131, 3, 2));
-        try (KernelLab lab = new KernelLab(mode);
-                KernelLab fast = new KernelLab(MachineOptions.fast(1))) {
+        try (ProductLab lab = new ProductLab(mode);
+                ProductLab fast = new ProductLab(MachineOptions.fast(1))) {
             for (Case gram : cases) {
                 float[] results = gram.run(fast, KERNEL);
                 assertThat(gram.run(lab, KERNEL)).isEqualTo(results);
@@ -187,7 +187,7 @@ final class GramTest {
     @Test
     void nothingIsAddedForNoTokens() {
         for (DType type : List.of(DType.F32, DType.F16, DType.BF16)) {
-            try (KernelLab lab = new KernelLab(MachineOptions.checked())) {
+            try (ProductLab lab = new ProductLab(MachineOptions.checked())) {
                 Case none = new Case(type, 0, 5);
                 assertThat(none.run(lab, KERNEL)).isEqualTo(none.before());
             }

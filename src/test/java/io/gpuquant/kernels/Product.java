@@ -90,7 +90,7 @@ final class Product {
     }
 
     /** Computes the product on a device. */
-    float[] run(KernelLab lab, Blas blas) {
+    float[] run(ProductLab lab, Blas blas) {
         int rowsA = transposeA ? k : m;
         int columnsA = transposeA ? m : k;
         int rowsB = transposeB ? n : k;
@@ -118,7 +118,7 @@ final class Product {
         return result;
     }
 
-    private DeviceMatrix operand(KernelLab lab, String name, int rows, int columns, boolean shared) {
+    private DeviceMatrix operand(ProductLab lab, String name, int rows, int columns, boolean shared) {
         float[] values = name.equals("a") ? a() : b();
         return lab.window(name, dtype, shared ? rows : batch * rows, columns, columns + gap, offset, values);
     }

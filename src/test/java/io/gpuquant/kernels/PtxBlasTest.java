@@ -4,11 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import io.gpuquant.device.Blas;
+import io.gpuquant.device.BlasFactory;
+import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceBuffer;
 import io.gpuquant.device.DeviceMatrix;
+import io.gpuquant.device.DeviceOptions;
 import io.gpuquant.device.Gemm;
 import io.gpuquant.device.LaunchShape;
+import io.gpuquant.device.host.HostDevice;
 import io.gpuquant.tensor.DType;
+import java.util.ServiceLoader;
 import org.junit.jupiter.api.Test;
 
 /** What PtxBlas launches; what the kernels compute is tested elsewhere. */
@@ -114,5 +119,15 @@ final class PtxBlasTest {
     @Test
     void saysWhoComputes() {
         assertThat(blas.description()).isEqualTo("PTX kernels");
+    }
+
+    @Test
+    void devicesFindItAsAService() {
+        try (Device device = HostDevice.open(DeviceOptions.defaults())) {
+            assertThat(ServiceLoader.load(BlasFactory.class))
+                    .singleElement()
+                    .extracting(factory -> factory.create(device))
+                    .isInstanceOf(PtxBlas.class);
+        }
     }
 }

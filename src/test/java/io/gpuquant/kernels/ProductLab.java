@@ -4,24 +4,20 @@ import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceBuffer;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.device.DeviceOptions;
-import io.gpuquant.device.KernelModule;
 import io.gpuquant.device.host.HostDevice;
 import io.gpuquant.ptx.MachineOptions;
 import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.Elements;
-import java.io.IOException;
-import java.io.InputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.charset.StandardCharsets;
 import java.util.stream.Stream;
 
-/** A virtual GPU for tests of kernels, and copies of arrays to and from it. */
-final class KernelLab implements AutoCloseable {
+/** A virtual GPU for tests of matrix products, with windows of matrices to and from it. */
+final class ProductLab implements AutoCloseable {
 
     private final Device device;
 
-    KernelLab(MachineOptions options) {
+    ProductLab(MachineOptions options) {
         device = HostDevice.open(new DeviceOptions(Long.MAX_VALUE, 1), options);
     }
 
@@ -32,19 +28,6 @@ final class KernelLab implements AutoCloseable {
                 MachineOptions.checked().withSeed(1),
                 MachineOptions.checked().withSeed(2),
                 MachineOptions.checked().withSplitWarps());
-    }
-
-    /** The compiled CUDA twin of a file of kernels. */
-    static KernelModule twin(String family) {
-        String name = "twins/" + family + ".ptx";
-        try (InputStream stream = KernelLab.class.getResourceAsStream(name)) {
-            if (stream == null) {
-                throw new IllegalStateException(name + " is missing; run 'make twins'");
-            }
-            return new KernelModule(name, new String(stream.readAllBytes(), StandardCharsets.UTF_8));
-        } catch (IOException failure) {
-            throw new IllegalStateException(name, failure);
-        }
     }
 
     io.gpuquant.device.Stream stream() {
