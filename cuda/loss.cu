@@ -18,9 +18,14 @@ extern "C" __global__ void __launch_bounds__(256) cross_entropy(
     }
     maxima[threadIdx.x] = maximum;
     __syncthreads();
-    for (unsigned i = 0; i < 256; i++) {
-        maximum = fmaxf(maximum, maxima[i]);
+    if (threadIdx.x == 0) {
+        for (unsigned i = 1; i < 256; i++) {
+            maximum = fmaxf(maximum, maxima[i]);
+        }
+        maxima[0] = maximum;
     }
+    __syncthreads();
+    maximum = maxima[0];
     double sum = 0;
     for (unsigned token = threadIdx.x; token < vocabulary; token += 256) {
         sum += expf(logits[at(row, vocabulary, token)] - maximum);

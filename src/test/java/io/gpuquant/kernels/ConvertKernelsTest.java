@@ -32,7 +32,7 @@ final class ConvertKernelsTest {
         for (DType fromType : TYPES) {
             for (DType toType : TYPES) {
                 float[] expected = KernelRun.rounded(toType, KernelRun.rounded(fromType, values));
-                LAB.everywhere(run -> {
+                LAB.exactly(run -> {
                     DeviceMatrix from = run.put(fromType, rows, columns, values);
                     DeviceMatrix to = run.empty(toType, rows, columns);
                     new ConvertKernels(run.stream(), run.kernels()).convert(from, to);
@@ -53,7 +53,7 @@ final class ConvertKernelsTest {
         for (DType fromType : TYPES) {
             for (DType toType : TYPES) {
                 float[] expected = KernelRun.rounded(toType, KernelRun.rounded(fromType, values));
-                LAB.everywhere(run -> {
+                LAB.exactly(run -> {
                     DeviceMatrix from = run.put(fromType, rows, columns, new Place(fromOffset, fromStride), values);
                     DeviceMatrix to = run.patterned(toType, rows, columns, new Place(toOffset, toStride));
                     new ConvertKernels(run.stream(), run.kernels()).convert(from, to);
@@ -63,6 +63,18 @@ final class ConvertKernelsTest {
                 });
             }
         }
+    }
+
+    @Test
+    void convertsMatricesOfManyBlocks() {
+        float[] values = values(69 * 516, 8);
+        float[] expected = KernelRun.rounded(DType.BF16, values);
+        LAB.exactly(run -> {
+            DeviceMatrix to = run.empty(DType.BF16, 69, 516);
+            new ConvertKernels(run.stream(), run.kernels()).convert(run.put(DType.F32, 69, 516, values), to);
+            assertThat(run.values(to)).isEqualTo(expected);
+            return expected;
+        });
     }
 
     @Test
@@ -85,19 +97,19 @@ final class ConvertKernelsTest {
             Float.NaN
         };
         for (DType type : List.of(DType.F16, DType.BF16)) {
-            List<KernelLab.Outcome> outcomes = LAB.everywhere(run -> {
+            List<KernelLab.Outcome<float[]>> outcomes = LAB.exactly(run -> {
                 DeviceMatrix to = run.empty(type, 1, values.length);
                 new ConvertKernels(run.stream(), run.kernels())
                         .convert(run.put(DType.F32, 1, values.length, values), to);
                 return run.values(to);
             });
             assertThat(outcomes)
-                    .allSatisfy(outcome -> assertThat(outcome.values()).isEqualTo(KernelRun.rounded(type, values)));
+                    .allSatisfy(outcome -> assertThat(outcome.result()).isEqualTo(KernelRun.rounded(type, values)));
         }
     }
 
     @ParameterizedTest
-    @CsvSource({"33, 31", "3, 127", "5, 1028", "1, 4099"})
+    @CsvSource({"33, 31", "3, 127", "5, 1028", "1, 4099", "69, 513"})
     void gathersColumnsInAnyOrder(int rows, int columns) {
         Random random = new Random(3);
         int[] order = random.ints(columns + 3, 0, columns).toArray();
@@ -117,7 +129,7 @@ final class ConvertKernelsTest {
             for (int i = 0; i < expected.length; i++) {
                 expected[i] = rounded[i / order.length * columns + order[i % order.length]];
             }
-            LAB.everywhere(run -> {
+            LAB.exactly(run -> {
                 DeviceMatrix from = run.put(type, rows, columns, new Place(3, columns + 5), values);
                 DeviceMatrix to = run.patterned(DType.F32, rows, order.length, new Place(4, order.length + 4));
                 new ConvertKernels(run.stream(), run.kernels()).gatherColumns(from, run.put(order), to);
@@ -139,7 +151,7 @@ final class ConvertKernelsTest {
             Place place = new Place(shift, 96 + shift);
             byte[] bytes = new byte[5 * columns * type.bytes()];
             new Random(6).nextBytes(bytes);
-            LAB.everywhere(run -> {
+            LAB.exactly(run -> {
                 DeviceMatrix from = run.put(type, 5, columns, place, bytes);
                 DeviceMatrix to = run.patterned(type, 5, columns, place);
                 new ConvertKernels(run.stream(), run.kernels()).copy(from, to);
@@ -151,11 +163,11 @@ final class ConvertKernelsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"1, 1", "33, 31", "3, 4100", "300, 2"})
+    @CsvSource({"1, 1", "33, 31", "3, 4100", "300, 2", "69, 516"})
     void copiesMatricesOfAnyShape(int rows, int columns) {
         byte[] bytes = new byte[rows * columns * 4];
         new Random(7).nextBytes(bytes);
-        LAB.everywhere(run -> {
+        LAB.exactly(run -> {
             DeviceMatrix from = run.put(DType.I32, rows, columns, new Place(0, columns), bytes);
             DeviceMatrix to = run.empty(DType.I32, rows, columns);
             new ConvertKernels(run.stream(), run.kernels()).copy(from, to);
@@ -167,7 +179,7 @@ final class ConvertKernelsTest {
     @Test
     void copiesKeepTheBitsOfEveryNan() {
         byte[] bytes = {1, 0, (byte) 0x80, 0x7f, 2, 0, (byte) 0xc0, (byte) 0xff};
-        LAB.everywhere(run -> {
+        LAB.exactly(run -> {
             DeviceMatrix to = run.empty(DType.F32, 1, 2);
             DeviceMatrix from = run.put(DType.F32, 1, 2, new Place(0, 2), bytes);
             new ConvertKernels(run.stream(), run.kernels()).copy(from, to);

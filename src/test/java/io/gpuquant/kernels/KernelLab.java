@@ -35,8 +35,12 @@ final class KernelLab implements AutoCloseable {
      * What came of a run.
      *
      * @param label the machine, and whether the kernel or its twin ran
+     * @param twin whether it was the twin
      */
-    record Outcome(String label, float[] values) {}
+    record Outcome<T>(String label, boolean twin, T result) {}
+
+    private static final List<Machine> LIKE_CHECKED =
+            List.of(Machine.SHUFFLED, Machine.SHUFFLED_AGAIN, Machine.SPLIT, Machine.FAST);
 
     private final KernelModule kernels;
     private final KernelModule twins;
@@ -52,33 +56,44 @@ final class KernelLab implements AutoCloseable {
     }
 
     /**
-     * Runs kernel and twin on every machine. The order of blocks and warps, and how a machine is watched, must not change a
-     * bit of the result; errors of approximate operations may, and the caller's bounds must allow for them.
+     * Runs kernel and twin on every machine whose approximate operations are as good as they can be. The order of blocks
+     * and warps, and how a machine is watched, must not change a bit of the result.
      */
-    List<Outcome> everywhere(Function<KernelRun, float[]> body) {
-        List<Outcome> outcomes = new ArrayList<>();
+    <T> List<Outcome<T>> exactly(Function<KernelRun, T> body) {
+        List<Outcome<T>> outcomes = new ArrayList<>();
         for (KernelModule module : List.of(kernels, twins)) {
-            float[] reference = null;
-            for (Machine machine : Machine.values()) {
-                String label = module.name() + " on the " + machine + " machine";
-                float[] values = run(machine, module, body);
-                if (reference == null) {
-                    reference = values;
-                } else if (!machine.options.perturbation()) {
-                    assertThat(values).as(label).isEqualTo(reference);
-                }
-                outcomes.add(new Outcome(label, values));
+            Outcome<T> reference = outcome(Machine.CHECKED, module, body);
+            outcomes.add(reference);
+            for (Machine machine : LIKE_CHECKED) {
+                Outcome<T> outcome = outcome(machine, module, body);
+                assertThat((Object) outcome.result()).as(outcome.label()).isEqualTo(reference.result());
+                outcomes.add(outcome);
             }
         }
         return outcomes;
     }
 
+    /** The same, and on machines whose approximate operations err as much as they may. */
+    <T> List<Outcome<T>> approximately(Function<KernelRun, T> body) {
+        List<Outcome<T>> outcomes = exactly(body);
+        for (KernelModule module : List.of(kernels, twins)) {
+            outcomes.add(outcome(Machine.PERTURBED, module, body));
+            outcomes.add(outcome(Machine.PERTURBED_AGAIN, module, body));
+        }
+        return outcomes;
+    }
+
     /** Runs the kernel on the machine of the product only. */
-    float[] fast(Function<KernelRun, float[]> body) {
+    <T> T fast(Function<KernelRun, T> body) {
         return run(Machine.FAST, kernels, body);
     }
 
-    private float[] run(Machine machine, KernelModule module, Function<KernelRun, float[]> body) {
+    private <T> Outcome<T> outcome(Machine machine, KernelModule module, Function<KernelRun, T> body) {
+        return new Outcome<>(
+                module.name() + " on the " + machine + " machine", module == twins, run(machine, module, body));
+    }
+
+    private <T> T run(Machine machine, KernelModule module, Function<KernelRun, T> body) {
         try (KernelRun run = new KernelRun(devices.get(machine.ordinal()), module)) {
             return body.apply(run);
         }

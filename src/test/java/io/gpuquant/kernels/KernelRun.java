@@ -61,11 +61,20 @@ final class KernelRun implements AutoCloseable {
     /** A window with these bytes. */
     DeviceMatrix put(DType dtype, int rows, int columns, Place place, byte[] bytes) {
         DeviceMatrix matrix = empty(dtype, rows, columns, place);
-        long rowBytes = dtype.bytes((long) columns);
-        for (int r = 0; r < rows; r++) {
+        fill(matrix, bytes);
+        return matrix;
+    }
+
+    /** Writes all elements of a matrix, and nothing between its rows. */
+    void fill(DeviceMatrix matrix, float... values) {
+        fill(matrix, encode(matrix.dtype(), values));
+    }
+
+    private void fill(DeviceMatrix matrix, byte[] bytes) {
+        long rowBytes = matrix.dtype().bytes((long) matrix.columns());
+        for (int r = 0; r < matrix.rows(); r++) {
             stream().copyToDevice(MemorySegment.ofArray(bytes).asSlice(r * rowBytes, rowBytes), matrix.rows(r, 1));
         }
-        return matrix;
     }
 
     /** A vector of 32-bit integers. */
