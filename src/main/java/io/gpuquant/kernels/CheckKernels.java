@@ -5,6 +5,7 @@ import io.gpuquant.device.DeviceBuffer;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.device.KernelArguments;
 import io.gpuquant.device.KernelEntry;
+import io.gpuquant.device.KernelModule;
 import io.gpuquant.device.Stream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -14,14 +15,19 @@ import java.util.OptionalLong;
 /** Searches for values that must not be there. */
 public final class CheckKernels {
 
-    private static final KernelEntry FIND = KernelFiles.module("check.ptx").entry("find_nonfinite");
-
     private static final long NOT_FOUND = -1;
 
     private final Device device;
+    private final KernelEntry findNonFinite;
 
     public CheckKernels(Device device) {
+        this(device, KernelFiles.module("check.ptx"));
+    }
+
+    /** With kernels from elsewhere, for tests. */
+    CheckKernels(Device device, KernelModule kernels) {
         this.device = device;
+        findNonFinite = kernels.entry("find_nonfinite");
     }
 
     /**
@@ -39,7 +45,7 @@ public final class CheckKernels {
             index.set(ValueLayout.JAVA_LONG, 0, NOT_FOUND);
             stream.copyToDevice(index, result, 0);
             stream.launch(
-                    FIND,
+                    findNonFinite,
                     Grids.elementwise(matrix.elementCount()),
                     new KernelArguments()
                             .matrix(matrix)

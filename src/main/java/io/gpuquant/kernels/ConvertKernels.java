@@ -3,20 +3,28 @@ package io.gpuquant.kernels;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.device.KernelArguments;
 import io.gpuquant.device.KernelEntry;
+import io.gpuquant.device.KernelModule;
 import io.gpuquant.device.Stream;
 import io.gpuquant.tensor.DType;
 
 /** Changing element types, copying windows of matrices, reordering columns. */
 public final class ConvertKernels {
 
-    private static final KernelEntry CONVERT = KernelFiles.module("convert.ptx").entry("convert");
-    private static final KernelEntry COPY = KernelFiles.module("convert.ptx").entry("copy_window");
-    private static final KernelEntry GATHER = KernelFiles.module("convert.ptx").entry("gather_columns");
-
     private final Stream stream;
+    private final KernelEntry convert;
+    private final KernelEntry copyWindow;
+    private final KernelEntry gatherColumns;
 
     public ConvertKernels(Stream stream) {
+        this(stream, KernelFiles.module("convert.ptx"));
+    }
+
+    /** With kernels from elsewhere, for tests. */
+    ConvertKernels(Stream stream, KernelModule kernels) {
         this.stream = stream;
+        convert = kernels.entry("convert");
+        copyWindow = kernels.entry("copy_window");
+        gatherColumns = kernels.entry("gather_columns");
     }
 
     /** Copies a matrix of F32, F16 or BF16 into one of the same extents and any of these types, rounded to nearest even. */
@@ -26,8 +34,8 @@ public final class ConvertKernels {
             return;
         }
         stream.launch(
-                CONVERT,
-                Grids.columnsByRows(from.columns(), from.rows()),
+                convert,
+                Grids.vectorsByRows(from.columns(), from.rows()),
                 new KernelArguments()
                         .matrix(to)
                         .int32(TypeCode.of(to))
@@ -46,8 +54,8 @@ public final class ConvertKernels {
             return;
         }
         stream.launch(
-                COPY,
-                Grids.columnsByRows(from.columns(), from.rows()),
+                copyWindow,
+                Grids.vectorsByRows(from.dtype().bytes((long) from.columns()) / Float.BYTES, from.rows()),
                 new KernelArguments()
                         .matrix(to)
                         .int32(to.stride())
@@ -72,8 +80,8 @@ public final class ConvertKernels {
             return;
         }
         stream.launch(
-                GATHER,
-                Grids.columnsByRows(to.columns(), to.rows()),
+                gatherColumns,
+                Grids.vectorsByRows(to.columns(), to.rows()),
                 new KernelArguments()
                         .matrix(to)
                         .int32(to.stride())

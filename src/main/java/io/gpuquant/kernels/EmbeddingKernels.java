@@ -3,19 +3,24 @@ package io.gpuquant.kernels;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.device.KernelArguments;
 import io.gpuquant.device.KernelEntry;
+import io.gpuquant.device.KernelModule;
 import io.gpuquant.device.Stream;
 import io.gpuquant.tensor.DType;
 
 /** Token embeddings. */
 public final class EmbeddingKernels {
 
-    private static final KernelEntry GATHER =
-            KernelFiles.module("embedding.ptx").entry("embedding_gather");
-
     private final Stream stream;
+    private final KernelEntry embeddingGather;
 
     public EmbeddingKernels(Stream stream) {
+        this(stream, KernelFiles.module("embedding.ptx"));
+    }
+
+    /** With kernels from elsewhere, for tests. */
+    EmbeddingKernels(Stream stream, KernelModule kernels) {
         this.stream = stream;
+        embeddingGather = kernels.entry("embedding_gather");
     }
 
     /**
@@ -33,8 +38,8 @@ public final class EmbeddingKernels {
             return;
         }
         stream.launch(
-                GATHER,
-                Grids.columnsByRows(hidden.columns(), hidden.rows()),
+                embeddingGather,
+                Grids.vectorsByRows(hidden.columns(), hidden.rows()),
                 new KernelArguments()
                         .matrix(hidden)
                         .matrix(table)

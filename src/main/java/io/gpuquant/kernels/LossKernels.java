@@ -3,19 +3,24 @@ package io.gpuquant.kernels;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.device.KernelArguments;
 import io.gpuquant.device.KernelEntry;
+import io.gpuquant.device.KernelModule;
 import io.gpuquant.device.Stream;
 import io.gpuquant.tensor.DType;
 
 /** Cross-entropy. */
 public final class LossKernels {
 
-    private static final KernelEntry CROSS_ENTROPY =
-            KernelFiles.module("loss.ptx").entry("cross_entropy");
-
     private final Stream stream;
+    private final KernelEntry crossEntropy;
 
     public LossKernels(Stream stream) {
+        this(stream, KernelFiles.module("loss.ptx"));
+    }
+
+    /** With kernels from elsewhere, for tests. */
+    LossKernels(Stream stream, KernelModule kernels) {
         this.stream = stream;
+        crossEntropy = kernels.entry("cross_entropy");
     }
 
     /**
@@ -34,7 +39,7 @@ public final class LossKernels {
             return;
         }
         stream.launch(
-                CROSS_ENTROPY,
+                crossEntropy,
                 Grids.blockPerRow(logits.rows()),
                 new KernelArguments()
                         .matrix(logProbabilities)

@@ -3,18 +3,24 @@ package io.gpuquant.kernels;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.device.KernelArguments;
 import io.gpuquant.device.KernelEntry;
+import io.gpuquant.device.KernelModule;
 import io.gpuquant.device.Stream;
 import io.gpuquant.tensor.DType;
 
 /** Normalizations. */
 public final class NormKernels {
 
-    private static final KernelEntry RMS_NORM = KernelFiles.module("norm.ptx").entry("rms_norm");
-
     private final Stream stream;
+    private final KernelEntry rmsNorm;
 
     public NormKernels(Stream stream) {
+        this(stream, KernelFiles.module("norm.ptx"));
+    }
+
+    /** With kernels from elsewhere, for tests. */
+    NormKernels(Stream stream, KernelModule kernels) {
         this.stream = stream;
+        rmsNorm = kernels.entry("rms_norm");
     }
 
     /**
@@ -34,8 +40,8 @@ public final class NormKernels {
             return;
         }
         stream.launch(
-                RMS_NORM,
-                Grids.warpPerRow(in.rows()),
+                rmsNorm,
+                Grids.warpPerRow(in.rows(), in.columns()),
                 new KernelArguments()
                         .matrix(out)
                         .int32(TypeCode.of(out))

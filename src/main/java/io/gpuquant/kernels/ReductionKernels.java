@@ -5,6 +5,7 @@ import io.gpuquant.device.DeviceBuffer;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.device.KernelArguments;
 import io.gpuquant.device.KernelEntry;
+import io.gpuquant.device.KernelModule;
 import io.gpuquant.device.LaunchShape;
 import io.gpuquant.device.Stream;
 import io.gpuquant.tensor.DType;
@@ -15,15 +16,25 @@ import java.lang.foreign.ValueLayout;
 /** Sums over whole matrices, in an order that does not depend on the device. */
 public final class ReductionKernels {
 
-    private static final KernelEntry DOT = KernelFiles.module("reduce.ptx").entry("dot_partials");
+    /** Columns of the pieces of rows that warps take in turn. */
+    private static final int PIECE = 128;
 
-    /** How many partial sums there are, however large the matrices. */
-    private static final int PARTIALS = 256;
+    /** Pieces of a block: eight a warp, to pay for the block's start. */
+    private static final int PIECES_PER_BLOCK = 64;
+
+    private static final int MOST_PARTIALS = 256;
 
     private final Device device;
+    private final KernelEntry dotPartials;
 
     public ReductionKernels(Device device) {
+        this(device, KernelFiles.module("reduce.ptx"));
+    }
+
+    /** With kernels from elsewhere, for tests. */
+    ReductionKernels(Device device, KernelModule kernels) {
         this.device = device;
+        dotPartials = kernels.entry("dot_partials");
     }
 
     /**
@@ -39,11 +50,12 @@ public final class ReductionKernels {
             return 0;
         }
         Stream stream = device.stream();
-        try (DeviceBuffer partials = device.allocate("partial sums", (long) PARTIALS * Double.BYTES);
+        int count = partials(a.rows(), a.columns());
+        try (DeviceBuffer partials = device.allocate("partial sums", (long) count * Double.BYTES);
                 Arena arena = Arena.ofConfined()) {
             stream.launch(
-                    DOT,
-                    LaunchShape.linear(PARTIALS, Grids.THREADS),
+                    dotPartials,
+                    LaunchShape.linear(count, Grids.THREADS),
                     new KernelArguments()
                             .address(partials.address())
                             .matrix(a)
@@ -52,14 +64,20 @@ public final class ReductionKernels {
                             .int32(b.stride())
                             .int32(a.rows())
                             .int32(a.columns()));
-            MemorySegment sums = arena.allocate(ValueLayout.JAVA_DOUBLE, PARTIALS);
+            MemorySegment sums = arena.allocate(ValueLayout.JAVA_DOUBLE, count);
             stream.copyToHost(partials, 0, sums);
             stream.synchronize();
             double total = 0;
-            for (int i = 0; i < PARTIALS; i++) {
+            for (int i = 0; i < count; i++) {
                 total += sums.getAtIndex(ValueLayout.JAVA_DOUBLE, i);
             }
             return total;
         }
+    }
+
+    /** How many partial sums there are: a matter of the extents alone, because every cut is a different order of rounding. */
+    private static int partials(int rows, int columns) {
+        long pieces = (long) rows * Grids.ceilDiv(columns, PIECE);
+        return (int) Math.clamp(pieces / PIECES_PER_BLOCK, 1, MOST_PARTIALS);
     }
 }

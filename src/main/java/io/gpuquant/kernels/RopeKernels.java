@@ -3,18 +3,28 @@ package io.gpuquant.kernels;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.device.KernelArguments;
 import io.gpuquant.device.KernelEntry;
+import io.gpuquant.device.KernelModule;
+import io.gpuquant.device.LaunchShape;
 import io.gpuquant.device.Stream;
 import io.gpuquant.tensor.DType;
 
 /** Rotary position embeddings. */
 public final class RopeKernels {
 
-    private static final KernelEntry ROPE = KernelFiles.module("rope.ptx").entry("rope");
+    /** Heads that share one load of cos and sin. */
+    private static final int HEADS_PER_THREAD = 4;
 
     private final Stream stream;
+    private final KernelEntry rope;
 
     public RopeKernels(Stream stream) {
+        this(stream, KernelFiles.module("rope.ptx"));
+    }
+
+    /** With kernels from elsewhere, for tests. */
+    RopeKernels(Stream stream, KernelModule kernels) {
         this.stream = stream;
+        rope = kernels.entry("rope");
     }
 
     /**
@@ -34,15 +44,18 @@ public final class RopeKernels {
         TypeCode.require(sin, DType.F32, cos.rows(), cos.columns());
         TypeCode.require(out, in.rows(), in.columns());
         TypeCode.requireDense(cos, sin, out);
-        if (in.columns() % headDim != 0) {
+        if (headDim == 0 || in.columns() % headDim != 0) {
             throw new IllegalArgumentException(in + " does not hold heads of " + headDim);
         }
         if (in.elementCount() == 0) {
             return;
         }
+        if (cos.rows() == 0) {
+            throw new IllegalArgumentException(cos + " has no positions");
+        }
         stream.launch(
-                ROPE,
-                Grids.columnsByRows(in.columns() / 2, in.rows()),
+                rope,
+                shape(in.rows(), in.columns() / headDim, headDim),
                 new KernelArguments()
                         .matrix(out)
                         .int32(TypeCode.of(out))
@@ -54,5 +67,11 @@ public final class RopeKernels {
                         .int32(in.columns() / headDim)
                         .int32(headDim)
                         .int32(cos.rows()));
+    }
+
+    private static LaunchShape shape(int tokens, int heads, int headDim) {
+        int down = Math.min(Grids.ceilDiv(heads, HEADS_PER_THREAD), Grids.ENOUGH_BLOCKS);
+        int across = Grids.ceilDiv(tokens, Grids.THREADS / Grids.threadsPerRow(headDim / 2));
+        return LaunchShape.grid(Math.min(across, Grids.ENOUGH_BLOCKS / down), down, Grids.THREADS);
     }
 }
