@@ -16,9 +16,9 @@ extern "C" __global__ void __launch_bounds__(256) gptq_block(
     for (unsigned column = 0; column < width; column++) {
         current[column] = state[(size_t) row * width + column];
     }
-    float row_loss = 0;
+    float part[8] = {0, 0, 0, 0, 0, 0, 0, 0};
     for (unsigned column = 0; column < width; column++) {
-        size_t grid = (size_t) groups[column] * grid_stride + row;
+        size_t grid = (size_t) __ldg(groups + column) * grid_stride + row;
         if (group_size > 0 && column % group_size == 0) {
             Grid found = find_grid(current + column, min(group_size, width - column), rule);
             scales[grid] = found.scale;
@@ -31,10 +31,10 @@ extern "C" __global__ void __launch_bounds__(256) gptq_block(
         for (unsigned later = column + 1; later < width; later++) {
             current[later] = __fmaf_rn(-error, inverse[(size_t) column * width + later], current[later]);
         }
-        row_loss = __fmaf_rn(error, error, row_loss);
+        part[column % 8] = __fmaf_rn(error, error, part[column % 8]);
         float *weight = weights + (size_t) row * weights_stride + column;
         *weight = __fmaf_rn(-scale, rounded, *weight);
         codes[(size_t) row * codes_stride + column] = (unsigned char) (rounded + zeros[grid]);
     }
-    loss[row] = __fadd_rn(loss[row], row_loss);
+    loss[row] = __fadd_rn(loss[row], sum_of_parts(part));
 }

@@ -47,6 +47,13 @@ static __device__ Grid grid_of_range(float lo, float hi, GridRule rule) {
     return grid;
 }
 
+// The sum of a sum in eight parts.
+static __device__ float sum_of_parts(const float part[8]) {
+    float first = __fadd_rn(__fadd_rn(part[0], part[1]), __fadd_rn(part[2], part[3]));
+    float second = __fadd_rn(__fadd_rn(part[4], part[5]), __fadd_rn(part[6], part[7]));
+    return __fadd_rn(first, second);
+}
+
 // The sum of squared errors, in eight parts.
 static __device__ float loss_of(const float *group, unsigned size, Grid grid, float largest) {
     float scale = from_f16(grid.scale);
@@ -56,9 +63,7 @@ static __device__ float loss_of(const float *group, unsigned size, Grid grid, fl
         float error = __fmaf_rn(-scale, level(group[position], inverse, grid.zero, largest), group[position]);
         part[position / 4 % 8] = __fmaf_rn(error, error, part[position / 4 % 8]);
     }
-    float first = __fadd_rn(__fadd_rn(part[0], part[1]), __fadd_rn(part[2], part[3]));
-    float second = __fadd_rn(__fadd_rn(part[4], part[5]), __fadd_rn(part[6], part[7]));
-    return __fadd_rn(first, second);
+    return sum_of_parts(part);
 }
 
 static __device__ Grid find_grid(const float *group, unsigned size, GridRule rule) {

@@ -28,7 +28,7 @@ extern "C" __global__ void __launch_bounds__(256) pack_weights(
     for (unsigned word = blockIdx.y; word < in * bits / 32; word += gridDim.y) {
         unsigned result = 0;
         for (unsigned i = word * 32 / bits; i * bits < word * 32 + 32; i++) {
-            result |= in_word(codes[(size_t) output * codes_stride + position[i]], i, bits, word);
+            result |= in_word(codes[(size_t) output * codes_stride + __ldg(position + i)], i, bits, word);
         }
         packed[(size_t) word * out + output] = result;
     }
@@ -60,7 +60,7 @@ extern "C" __global__ void __launch_bounds__(256) dequantize(
     if (input >= in) {
         return;
     }
-    size_t group = groups[input];
+    size_t group = __ldg(groups + input);
     for (unsigned quad = blockIdx.y; quad < out / 4; quad += gridDim.y) {
         for (unsigned output = 4 * quad; output < 4 * quad + 4; output++) {
             unsigned code = from_stream(packed + output, out, input, bits);

@@ -232,7 +232,7 @@ class GptqBlockTest {
                 new float[rows]);
         for (int row = 0; row < rows; row++) {
             float[] state = Arrays.copyOfRange(block.state, row * width, row * width + width);
-            float loss = 0;
+            float[] parts = new float[8];
             for (int i = 0; i < width; i++) {
                 int at = block.groups[i] * rows + row;
                 if (block.groupSize > 0 && i % block.groupSize == 0) {
@@ -249,9 +249,9 @@ class GptqBlockTest {
                 for (int c = i + 1; c < width; c++) {
                     state[c] = Math.fma(-error, block.inverse[i * width + c], state[c]);
                 }
-                loss = Math.fma(error, error, loss);
+                parts[i % 8] = Math.fma(error, error, parts[i % 8]);
             }
-            result.loss[row] = 1 + loss;
+            result.loss[row] = 1 + GridOracle.sumOfParts(parts);
         }
         return result;
     }

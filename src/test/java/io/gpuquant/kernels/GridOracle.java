@@ -88,6 +88,11 @@ record GridOracle(short scaleBits, int zero, int largest) {
             float error = error(group[position]);
             part[position / 4 % PARTS] = Math.fma(error, error, part[position / 4 % PARTS]);
         }
+        return sumOfParts(part);
+    }
+
+    /** The sum of a sum in eight parts. */
+    static float sumOfParts(float... part) {
         return part[0] + part[1] + (part[2] + part[3]) + (part[4] + part[5] + (part[6] + part[7]));
     }
 }
