@@ -11,6 +11,7 @@ import io.gpuquant.device.Stream;
 import io.gpuquant.device.host.HostDevice;
 import io.gpuquant.ptx.MachineOptions;
 import io.gpuquant.tensor.DType;
+import io.gpuquant.tensor.Elements;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -171,6 +172,16 @@ final class KernelRig implements AutoCloseable {
         return matrix;
     }
 
+    /** Fills a matrix of bytes. */
+    void fill(DeviceMatrix matrix, byte[] values) {
+        fill(matrix, MemorySegment.ofArray(values));
+    }
+
+    /** Fills a matrix of 32-bit integers. */
+    void fill(DeviceMatrix matrix, int[] values) {
+        fill(matrix, MemorySegment.ofArray(values));
+    }
+
     private void fill(DeviceMatrix matrix, MemorySegment values) {
         long rowBytes = matrix.dtype().bytes(matrix.columns());
         for (int row = 0; row < matrix.rows(); row++) {
@@ -183,6 +194,17 @@ final class KernelRig implements AutoCloseable {
         DeviceBuffer buffer = device.allocate("test", Math.max(1, bytes));
         buffers.add(buffer);
         return buffer;
+    }
+
+    /** The values of a matrix of F32, F16 or BF16. */
+    float[] valuesOf(DeviceMatrix matrix) {
+        byte[] bytes = new byte[Math.toIntExact(matrix.byteSize())];
+        read(matrix, MemorySegment.ofArray(bytes));
+        float[] values = new float[(int) matrix.elementCount()];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = Elements.floatAt(MemorySegment.ofArray(bytes), matrix.dtype(), i);
+        }
+        return values;
     }
 
     float[] floatsOf(DeviceMatrix matrix) {
