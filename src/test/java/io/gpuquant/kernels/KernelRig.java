@@ -182,6 +182,11 @@ final class KernelRig implements AutoCloseable {
         fill(matrix, MemorySegment.ofArray(values));
     }
 
+    /** Fills a matrix of float32. */
+    void fill(DeviceMatrix matrix, float[] values) {
+        fill(matrix, MemorySegment.ofArray(values));
+    }
+
     private void fill(DeviceMatrix matrix, MemorySegment values) {
         long rowBytes = matrix.dtype().bytes(matrix.columns());
         for (int row = 0; row < matrix.rows(); row++) {
