@@ -3,6 +3,7 @@ package io.gpuquant.kernels;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.device.KernelArguments;
 import io.gpuquant.device.KernelEntry;
+import io.gpuquant.device.KernelModule;
 import io.gpuquant.device.LaunchShape;
 import io.gpuquant.device.Stream;
 import io.gpuquant.tensor.DType;
@@ -13,15 +14,27 @@ public final class HessianKernels {
     /** The widest diagonal block that {@link #factorDiagonal} takes. */
     public static final int BLOCK = 128;
 
-    private static final KernelEntry SYMMETRIZE =
-            KernelFiles.module("hessian.ptx").entry("symmetrize");
-    private static final KernelEntry PREPARE = KernelFiles.module("hessian.ptx").entry("hessian_prepare");
-    private static final KernelEntry FACTOR = KernelFiles.module("hessian.ptx").entry("cholesky_reversed_block");
+    /** Floats of shared memory for a row of a block: the widest, and four more so that rows do not meet in a bank. */
+    private static final int FACTOR_ROW = BLOCK + 4;
+
+    /** Columns that the factorization takes at a time; a block is padded to a multiple of it. */
+    private static final int FACTOR_PANEL = 4;
 
     private final Stream stream;
+    private final KernelEntry symmetrize;
+    private final KernelEntry prepare;
+    private final KernelEntry factor;
 
     public HessianKernels(Stream stream) {
+        this(stream, KernelFiles.module("hessian.ptx"));
+    }
+
+    /** With kernels from elsewhere, for tests. */
+    HessianKernels(Stream stream, KernelModule kernels) {
         this.stream = stream;
+        symmetrize = kernels.entry("symmetrize");
+        prepare = kernels.entry("hessian_prepare");
+        factor = kernels.entry("cholesky_reversed_block");
     }
 
     /**
@@ -34,7 +47,7 @@ public final class HessianKernels {
         TypeCode.require(matrix, DType.F32, n, n);
         TypeCode.requireDense(matrix);
         stream.launch(
-                SYMMETRIZE,
+                symmetrize,
                 Grids.columnsByRows(n, n),
                 new KernelArguments().matrix(matrix).int32(n));
     }
@@ -55,7 +68,7 @@ public final class HessianKernels {
         TypeCode.require(hessian, DType.F32, n, n);
         TypeCode.requireDense(gram, hessian);
         stream.launch(
-                PREPARE,
+                prepare,
                 Grids.columnsByRows(n, n),
                 new KernelArguments()
                         .matrix(hessian)
@@ -85,7 +98,7 @@ public final class HessianKernels {
         TypeCode.require(status, DType.I32, 1, 1);
         TypeCode.requireDense(inverse);
         stream.launch(
-                FACTOR,
+                factor,
                 LaunchShape.linear(1, Grids.THREADS).withDynamicShared(factorSharedBytes(n)),
                 new KernelArguments()
                         .matrix(block)
@@ -96,8 +109,7 @@ public final class HessianKernels {
                         .int32(offset));
     }
 
-    /** Rows of the block are padded by one float, so that columns do not meet in a bank. */
     private static int factorSharedBytes(int n) {
-        return n * (n + 1) * Float.BYTES;
+        return Grids.ceilDiv(n, FACTOR_PANEL) * FACTOR_PANEL * FACTOR_ROW * Float.BYTES;
     }
 }

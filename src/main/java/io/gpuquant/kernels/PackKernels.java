@@ -3,21 +3,31 @@ package io.gpuquant.kernels;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.device.KernelArguments;
 import io.gpuquant.device.KernelEntry;
+import io.gpuquant.device.KernelModule;
 import io.gpuquant.device.Stream;
 import io.gpuquant.tensor.DType;
 
 /** Codes into the words of GPTQ checkpoints, and those words into weights. */
 public final class PackKernels {
 
-    private static final KernelEntry PACK_WEIGHTS =
-            KernelFiles.module("pack.ptx").entry("pack_weights");
-    private static final KernelEntry PACK_ZEROS = KernelFiles.module("pack.ptx").entry("pack_zeros");
-    private static final KernelEntry DEQUANTIZE = KernelFiles.module("pack.ptx").entry("dequantize");
+    /** Output features that a thread of {@code dequantize} works on. */
+    private static final int QUAD = 4;
 
     private final Stream stream;
+    private final KernelEntry packWeights;
+    private final KernelEntry packZeros;
+    private final KernelEntry dequantize;
 
     public PackKernels(Stream stream) {
+        this(stream, KernelFiles.module("pack.ptx"));
+    }
+
+    /** With kernels from elsewhere, for tests. */
+    PackKernels(Stream stream, KernelModule kernels) {
         this.stream = stream;
+        packWeights = kernels.entry("pack_weights");
+        packZeros = kernels.entry("pack_zeros");
+        dequantize = kernels.entry("dequantize");
     }
 
     /**
@@ -36,7 +46,7 @@ public final class PackKernels {
         TypeCode.require(packed, DType.I32, words(in, bits), out);
         TypeCode.requireDense(packed);
         stream.launch(
-                PACK_WEIGHTS,
+                packWeights,
                 Grids.columnsByRows(out, packed.rows()),
                 new KernelArguments()
                         .matrix(packed)
@@ -63,7 +73,7 @@ public final class PackKernels {
         TypeCode.require(packed, DType.I32, groups, words(out, bits));
         TypeCode.requireDense(packed);
         stream.launch(
-                PACK_ZEROS,
+                packZeros,
                 Grids.columnsByRows(packed.columns(), groups),
                 new KernelArguments()
                         .matrix(packed)
@@ -109,8 +119,8 @@ public final class PackKernels {
         int in = packed.groups().columns();
         TypeCode.require(weights, out, in);
         stream.launch(
-                DEQUANTIZE,
-                Grids.columnsByRows(in, out),
+                dequantize,
+                Grids.columnsByRows(in, out / QUAD),
                 new KernelArguments()
                         .matrix(weights)
                         .int32(TypeCode.of(weights))

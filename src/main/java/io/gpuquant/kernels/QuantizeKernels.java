@@ -3,6 +3,7 @@ package io.gpuquant.kernels;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.device.KernelArguments;
 import io.gpuquant.device.KernelEntry;
+import io.gpuquant.device.KernelModule;
 import io.gpuquant.device.LaunchShape;
 import io.gpuquant.device.Stream;
 import io.gpuquant.tensor.DType;
@@ -10,15 +11,30 @@ import io.gpuquant.tensor.DType;
 /** Weights into integers: by groups alone, or column by column with error feedback. */
 public final class QuantizeKernels {
 
-    private static final KernelEntry FIND_GRIDS =
-            KernelFiles.module("quantize.ptx").entry("find_grids");
-    private static final KernelEntry ROUND = KernelFiles.module("quantize.ptx").entry("round_to_grid");
-    private static final KernelEntry GPTQ = KernelFiles.module("gptq.ptx").entry("gptq_block");
+    /** Rows that a block of {@code find_grids} and of {@code gptq_block} works on: four to a warp. */
+    private static final int ROWS_PER_BLOCK = 32;
+
+    /** Rows that a thread of {@code round_to_grid} works on, so that it looks up its column's group for several. */
+    private static final int ROWS_PER_THREAD = 8;
+
+    /** Shared memory of {@code gptq_block}: the upper half of the inverse, its diagonal, and a state of each row. */
+    private static final int GPTQ_SHARED_BYTES = 58_880;
 
     private final Stream stream;
+    private final KernelEntry findGrids;
+    private final KernelEntry round;
+    private final KernelEntry gptqBlock;
 
     public QuantizeKernels(Stream stream) {
+        this(stream, KernelFiles.module("quantize.ptx"), KernelFiles.module("gptq.ptx"));
+    }
+
+    /** With kernels from elsewhere, for tests. */
+    QuantizeKernels(Stream stream, KernelModule quantize, KernelModule gptq) {
         this.stream = stream;
+        findGrids = quantize.entry("find_grids");
+        round = quantize.entry("round_to_grid");
+        gptqBlock = gptq.entry("gptq_block");
     }
 
     /**
@@ -43,8 +59,8 @@ public final class QuantizeKernels {
             return;
         }
         stream.launch(
-                FIND_GRIDS,
-                LaunchShape.grid(Grids.ceilDiv(rows, Grids.ROWS_PER_BLOCK), Math.min(groups, 65_535), Grids.THREADS),
+                findGrids,
+                LaunchShape.grid(Grids.ceilDiv(rows, ROWS_PER_BLOCK), Math.min(groups, 65_535), Grids.THREADS),
                 withGrid(
                         new KernelArguments()
                                 .matrix(weights)
@@ -88,8 +104,8 @@ public final class QuantizeKernels {
             return;
         }
         stream.launch(
-                ROUND,
-                Grids.columnsByRows(weights.columns(), rows),
+                round,
+                Grids.columnsByRows(weights.columns(), Grids.ceilDiv(rows, ROWS_PER_THREAD)),
                 new KernelArguments()
                         .matrix(weights)
                         .int32(weights.stride())
@@ -115,8 +131,9 @@ public final class QuantizeKernels {
             return;
         }
         stream.launch(
-                GPTQ,
-                Grids.warpPerRow(rows),
+                gptqBlock,
+                LaunchShape.linear(Grids.ceilDiv(rows, ROWS_PER_BLOCK), Grids.THREADS)
+                        .withDynamicShared(GPTQ_SHARED_BYTES),
                 withGrid(
                         new KernelArguments()
                                 .matrix(block.weights())
