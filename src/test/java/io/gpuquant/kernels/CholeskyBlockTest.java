@@ -16,6 +16,7 @@ class CholeskyBlockTest {
 
     private static final double HALF_ULP = Math.scalb(1.0, -24);
 
+    @SuppressWarnings("ArrayRecordComponent") // Arrays are compared element by element.
     record Factors(float[] r, float[] inverse, int status) {}
 
     @ParameterizedTest

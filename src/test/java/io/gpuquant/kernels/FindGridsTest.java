@@ -16,6 +16,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** Class A: every operation is rounded to nearest in a fixed order, so kernel, twin and oracle agree to the last bit. */
 class FindGridsTest {
 
+    @SuppressWarnings("ArrayRecordComponent") // Arrays are compared element by element.
     record Grids(short[] scales, byte[] zeros) {}
 
     private static final int SUBNORMAL = 1;

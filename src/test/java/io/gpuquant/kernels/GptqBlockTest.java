@@ -20,9 +20,11 @@ import org.junit.jupiter.params.provider.CsvSource;
 class GptqBlockTest {
 
     /** What a block leaves behind. */
+    @SuppressWarnings("ArrayRecordComponent") // Arrays are compared element by element.
     record Result(float[] errors, byte[] codes, short[] scales, byte[] zeros, float[] loss) {}
 
     /** A block to quantize; scales and zeros are those given where the group size is zero, and of no account otherwise. */
+    @SuppressWarnings("ArrayRecordComponent") // Arrays are compared element by element.
     record Case(
             int rows,
             int width,
