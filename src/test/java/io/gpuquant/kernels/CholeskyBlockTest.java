@@ -41,8 +41,8 @@ class CholeskyBlockTest {
         try (KernelRig rig = KernelRig.fast()) {
             Factors factors = factor(rig, Matrices.toFloats(h), n, 0, n, 0);
             assertThat(residual(factors, h, n)).isLessThan(bound);
-            // The inverse is that of the computed R, whose condition is the root of H's.
-            assertThat(inverseResidual(factors, n)).isLessThan(32 * Math.sqrt(condition) * HALF_ULP);
+            // R times its inverse is off by what rounding each of up to n products costs, whatever H was.
+            assertThat(inverseResidual(factors, n)).isLessThan(n * HALF_ULP);
         }
     }
 

@@ -70,6 +70,23 @@ class FindGridsTest {
     }
 
     @Test
+    void searchGoesDownToAFifthOfTheRange() {
+        SplittableRandom random = new SplittableRandom(4);
+        float[] group = new float[20_000];
+        for (int i = 0; i < group.length; i++) {
+            group[i] = (float) random.nextDouble(-0.1, 0.1);
+        }
+        group[0] = 1;
+        try (KernelRig rig = KernelRig.fast()) {
+            DeviceMatrix scales = rig.empty(DType.F16, 1, 1);
+            DeviceMatrix zeros = rig.empty(DType.U8, 1, 1);
+            QuantizationGrid grid = new QuantizationGrid(4, true, 0, Search.MSE);
+            rig.quantize().findGrids(rig.floats(1, group.length, group), group.length, grid, scales, zeros);
+            assertThat(rig.halvesOf(scales)).containsExactly(Float.floatToFloat16(2 * (21 / 100f) / 15));
+        }
+    }
+
+    @Test
     void givesAGroupOfZerosTheGridOfWeightsWithinOne() {
         Grids symmetric = find(1, 1, 8, 0, 0, new QuantizationGrid(4, true, 0, Search.MSE), new float[8]);
         Grids asymmetric = find(1, 1, 8, 0, 0, new QuantizationGrid(4, false, 1, Search.MIN_MAX), new float[8]);
