@@ -35,7 +35,7 @@ public record GptqBlock(
         if (width < 1 || width > HessianKernels.BLOCK) {
             throw new IllegalArgumentException("a block of " + width + " columns");
         }
-        if (groupSize < 0 || groupSize > 0 && width % groupSize != 0) {
+        if (groupSize < 0 || (groupSize > 0 && width % groupSize != 0)) {
             throw new IllegalArgumentException("groups of " + groupSize + " in a block of " + width);
         }
         TypeCode.require(weights, DType.F32, rows, width);

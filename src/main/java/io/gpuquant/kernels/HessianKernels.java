@@ -14,6 +14,9 @@ public final class HessianKernels {
     /** The widest diagonal block that {@link #factorDiagonal} takes. */
     public static final int BLOCK = 128;
 
+    /** Rows that a thread of {@code hessian_prepare} works on. */
+    private static final int ROWS_PER_THREAD = 16;
+
     /** Floats of shared memory for a row of a block: the widest, and four more so that rows do not meet in a bank. */
     private static final int FACTOR_ROW = BLOCK + 4;
 
@@ -69,7 +72,7 @@ public final class HessianKernels {
         TypeCode.requireDense(gram, hessian);
         stream.launch(
                 prepare,
-                Grids.columnsByRows(n, n),
+                Grids.columnsByRows(n, Grids.ceilDiv(n, ROWS_PER_THREAD)),
                 new KernelArguments()
                         .matrix(hessian)
                         .matrix(gram)

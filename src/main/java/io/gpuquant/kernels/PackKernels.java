@@ -10,8 +10,11 @@ import io.gpuquant.tensor.DType;
 /** Codes into the words of GPTQ checkpoints, and those words into weights. */
 public final class PackKernels {
 
+    /** Words that a thread of {@code pack_weights} makes. */
+    private static final int WORDS_PER_THREAD = 8;
+
     /** Output features that a thread of {@code dequantize} works on. */
-    private static final int QUAD = 4;
+    private static final int OUTPUTS_PER_THREAD = 32;
 
     private final Stream stream;
     private final KernelEntry packWeights;
@@ -47,7 +50,7 @@ public final class PackKernels {
         TypeCode.requireDense(packed);
         stream.launch(
                 packWeights,
-                Grids.columnsByRows(out, packed.rows()),
+                Grids.columnsByRows(out, Grids.ceilDiv(packed.rows(), WORDS_PER_THREAD)),
                 new KernelArguments()
                         .matrix(packed)
                         .matrix(codes)
@@ -120,7 +123,7 @@ public final class PackKernels {
         TypeCode.require(weights, out, in);
         stream.launch(
                 dequantize,
-                Grids.columnsByRows(in, out / QUAD),
+                Grids.columnsByRows(in, Grids.ceilDiv(out, OUTPUTS_PER_THREAD)),
                 new KernelArguments()
                         .matrix(weights)
                         .int32(TypeCode.of(weights))

@@ -34,6 +34,6 @@ public record QuantizationGrid(int bits, boolean symmetric, int smallestZero, Se
 
     /** The zero point of a symmetric group. */
     public int middle() {
-        return 1 << bits - 1;
+        return 1 << (bits - 1);
     }
 }

@@ -39,7 +39,9 @@ public final class QuantizeKernels {
 
     /**
      * Finds scale and zero point of every group of a row, from the weights alone. A scale is rounded to F16 before the zero
-     * point is derived from it, is never zero, and at most 65504; a group of zeros gets that of weights within ±1.
+     * point is derived from it, is never zero, and at most 65504; a group of zeros gets that of weights within ±1. Where an
+     * asymmetric group's zero point has to be raised from 0 to 1, the scale grows so that its largest weight stays within
+     * reach. {@code ptx/quantize.ptx} states the rule in full; {@link #gptqBlock} finds the same grids.
      *
      * @param weights F32 [rows, groups * groupSize]; may be a window
      * @param scales F16 [groups, rows]; may be a window

@@ -16,6 +16,7 @@ import java.util.stream.IntStream;
 final class BlockedGptq {
 
     /** What came of it, in the order of the columns; see {@link TextbookGptq.Result}. */
+    @SuppressWarnings("ArrayRecordComponent") // Arrays are compared element by element.
     record Result(int[] codes, double[] quantized, double loss, int status) {}
 
     private final KernelRig rig;

@@ -16,6 +16,7 @@ class CholeskyBlockTest {
 
     private static final double HALF_ULP = Math.scalb(1.0, -24);
 
+    @SuppressWarnings("ArrayRecordComponent") // Arrays are compared element by element.
     record Factors(float[] r, float[] inverse, int status) {}
 
     @ParameterizedTest
@@ -40,8 +41,8 @@ class CholeskyBlockTest {
         try (KernelRig rig = KernelRig.fast()) {
             Factors factors = factor(rig, Matrices.toFloats(h), n, 0, n, 0);
             assertThat(residual(factors, h, n)).isLessThan(bound);
-            // The inverse is that of the computed R, whose condition is the root of H's.
-            assertThat(inverseResidual(factors, n)).isLessThan(32 * Math.sqrt(condition) * HALF_ULP);
+            // R times its inverse is off by what rounding each of up to n products costs, whatever H was.
+            assertThat(inverseResidual(factors, n)).isLessThan(n * HALF_ULP);
         }
     }
 

@@ -16,6 +16,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** Class A: every operation is rounded to nearest in a fixed order, so kernel, twin and oracle agree to the last bit. */
 class FindGridsTest {
 
+    @SuppressWarnings("ArrayRecordComponent") // Arrays are compared element by element.
     record Grids(short[] scales, byte[] zeros) {}
 
     private static final int SUBNORMAL = 1;
@@ -65,6 +66,23 @@ class FindGridsTest {
         for (int percent = 100; percent > 20; percent--) {
             short scale = Float.floatToFloat16(2 * 0.12f * (percent / 100f) / 15);
             assertThat(best.loss(group)).isLessThanOrEqualTo(new GridOracle(scale, 8, 15).loss(group));
+        }
+    }
+
+    @Test
+    void searchGoesDownToAFifthOfTheRange() {
+        SplittableRandom random = new SplittableRandom(4);
+        float[] group = new float[20_000];
+        for (int i = 0; i < group.length; i++) {
+            group[i] = (float) random.nextDouble(-0.1, 0.1);
+        }
+        group[0] = 1;
+        try (KernelRig rig = KernelRig.fast()) {
+            DeviceMatrix scales = rig.empty(DType.F16, 1, 1);
+            DeviceMatrix zeros = rig.empty(DType.U8, 1, 1);
+            QuantizationGrid grid = new QuantizationGrid(4, true, 0, Search.MSE);
+            rig.quantize().findGrids(rig.floats(1, group.length, group), group.length, grid, scales, zeros);
+            assertThat(rig.halvesOf(scales)).containsExactly(Float.floatToFloat16(2 * (21 / 100f) / 15));
         }
     }
 

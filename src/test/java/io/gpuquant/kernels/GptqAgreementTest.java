@@ -162,7 +162,7 @@ class GptqAgreementTest {
     private static int[] byDiagonal() {
         return IntStream.range(0, COLUMNS)
                 .boxed()
-                .sorted(Comparator.comparing((Integer i) -> -gram[i * COLUMNS + i]))
+                .sorted(Comparator.comparingDouble((Integer i) -> -gram[i * COLUMNS + i]))
                 .mapToInt(Integer::intValue)
                 .toArray();
     }

@@ -20,9 +20,11 @@ import org.junit.jupiter.params.provider.CsvSource;
 class GptqBlockTest {
 
     /** What a block leaves behind. */
+    @SuppressWarnings("ArrayRecordComponent") // Arrays are compared element by element.
     record Result(float[] errors, byte[] codes, short[] scales, byte[] zeros, float[] loss) {}
 
     /** A block to quantize; scales and zeros are those given where the group size is zero, and of no account otherwise. */
+    @SuppressWarnings("ArrayRecordComponent") // Arrays are compared element by element.
     record Case(
             int rows,
             int width,
@@ -79,15 +81,15 @@ class GptqBlockTest {
         // rows, width, group size, bits, symmetric, smallest zero, search
         "1, 1, 1, 4, true, 0, MIN_MAX",
         "33, 31, 31, 4, true, 0, MIN_MAX",
-        "5, 33, 3, 4, false, 1, MSE",
+        "5, 21, 3, 4, false, 1, MSE",
         "3, 127, 127, 3, false, 0, MIN_MAX",
-        "31, 128, 128, 4, true, 0, MIN_MAX",
-        "2, 128, 32, 4, false, 1, MSE",
+        "9, 128, 128, 4, true, 0, MIN_MAX",
+        "2, 64, 32, 4, false, 1, MSE",
         "4, 96, 48, 2, false, 1, MIN_MAX",
-        "3, 128, 64, 8, true, 0, MSE",
+        "3, 64, 64, 8, true, 0, MSE",
         "2, 12, 12, 4, false, 0, MSE",
         "6, 20, 1, 4, true, 0, MIN_MAX",
-        "32, 96, 96, 4, true, 0, MIN_MAX"
+        "32, 40, 40, 4, true, 0, MIN_MAX"
     })
     void findsGridsOfGroupsAsTheirTurnComes(
             int rows, int width, int groupSize, int bits, boolean symmetric, int smallestZero, Search search) {
@@ -112,19 +114,34 @@ class GptqBlockTest {
     @Test
     void findsInItsFirstGroupWhatFindGridsFinds() {
         QuantizationGrid grid = new QuantizationGrid(4, false, 1, Search.MSE);
-        Case block = Case.random(5, 96, 48, grid);
-        float[] first = new float[5 * 48];
+        Case block = Case.random(5, 48, 24, grid);
+        float[] first = new float[5 * 24];
         for (int row = 0; row < 5; row++) {
-            System.arraycopy(block.state, row * 96, first, row * 48, 48);
+            System.arraycopy(block.state, row * 48, first, row * 24, 24);
         }
         short[] alone = KernelRig.kernelsAndTwins(rig -> {
             DeviceMatrix scales = rig.empty(DType.F16, 1, 5);
             DeviceMatrix zeros = rig.empty(DType.U8, 1, 5);
-            rig.quantize().findGrids(rig.floats(5, 48, first), 48, grid, scales, zeros);
+            rig.quantize().findGrids(rig.floats(5, 24, first), 24, grid, scales, zeros);
             return rig.halvesOf(scales);
         });
         int row = block.groups[0] * 5;
         assertThat(Arrays.copyOfRange(quantize(block).scales, row, row + 5)).isEqualTo(alone);
+    }
+
+    @Test
+    void searchGoesDownToAFifthOfTheRange() {
+        QuantizationGrid grid = new QuantizationGrid(2, true, 0, Search.MSE);
+        Case block = Case.random(1, 128, 128, grid);
+        SplittableRandom random = new SplittableRandom(6);
+        for (int i = 0; i < 128; i++) {
+            block.state[i] = (float) random.nextDouble(-0.17, 0.17);
+        }
+        block.state[77] = 1;
+        Result result = quantize(block);
+
+        KernelRig.assertSame("block", result, oracle(block));
+        assertThat(result.scales[block.groups[0]]).isEqualTo(Float.floatToFloat16(2 * (21 / 100f) / 3));
     }
 
     @Test

@@ -7,6 +7,7 @@ import io.gpuquant.device.DeviceBuffer;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.device.DeviceOptions;
 import io.gpuquant.device.KernelModule;
+import io.gpuquant.device.LaunchShape;
 import io.gpuquant.device.Stream;
 import io.gpuquant.device.host.HostDevice;
 import io.gpuquant.ptx.MachineOptions;
@@ -16,6 +17,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
+import java.lang.reflect.Proxy;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -32,13 +34,30 @@ final class KernelRig implements AutoCloseable {
     /** Every way to run that must not change a bit of a result without approximate operations. */
     private static final Map<String, MachineOptions> MACHINES = machines();
 
+    /** The machine on which all grids are one block high, so that kernels stride over the rest. */
+    private static final String NARROW = "fast with narrow grids";
+
     private final Device device;
+    private final Stream stream;
     private final boolean twins;
     private final List<DeviceBuffer> buffers = new ArrayList<>();
 
-    private KernelRig(MachineOptions options, boolean twins) {
+    private KernelRig(MachineOptions options, boolean narrow, boolean twins) {
         this.device = HostDevice.open(new DeviceOptions(Long.MAX_VALUE, 1), options);
+        this.stream = narrow ? narrow(device.stream()) : device.stream();
         this.twins = twins;
+    }
+
+    private static Stream narrow(Stream stream) {
+        return (Stream) Proxy.newProxyInstance(
+                KernelRig.class.getClassLoader(), new Class<?>[] {Stream.class}, (proxy, method, arguments) -> {
+                    if (method.getName().equals("launch")) {
+                        LaunchShape shape = (LaunchShape) arguments[1];
+                        arguments[1] = new LaunchShape(
+                                shape.gridX(), 1, shape.gridZ(), shape.blockX(), shape.dynamicSharedBytes());
+                    }
+                    return method.invoke(stream, arguments);
+                });
     }
 
     private static Map<String, MachineOptions> machines() {
@@ -48,12 +67,13 @@ final class KernelRig implements AutoCloseable {
         machines.put("shuffled otherwise", MachineOptions.checked().withSeed(12));
         machines.put("split", MachineOptions.checked().withSplitWarps());
         machines.put("fast", MachineOptions.fast(2));
+        machines.put(NARROW, MachineOptions.fast(1));
         return machines;
     }
 
     /** The kernels on the machine of the product. */
     static KernelRig fast() {
-        return new KernelRig(MachineOptions.fast(1), false);
+        return new KernelRig(MachineOptions.fast(1), false, false);
     }
 
     /** What the kernels compute, which must be the same on every machine, and the same as what the twins compute. */
@@ -68,7 +88,7 @@ final class KernelRig implements AutoCloseable {
     static <T> T everywhere(boolean twins, Function<KernelRig, T> body) {
         List<T> all = new ArrayList<>();
         MACHINES.forEach((name, options) -> {
-            try (KernelRig rig = new KernelRig(options, twins)) {
+            try (KernelRig rig = new KernelRig(options, name.equals(NARROW), twins)) {
                 all.add(body.apply(rig));
             }
         });
@@ -89,7 +109,7 @@ final class KernelRig implements AutoCloseable {
     }
 
     Stream stream() {
-        return device.stream();
+        return stream;
     }
 
     Device device() {

@@ -49,7 +49,7 @@ class PackKernelsTest {
     })
     void packsTheZeroPointsOfSymmetricGroupsToThePublishedConstants(int bits, int stored, String words) {
         byte[] zeros = new byte[96];
-        Arrays.fill(zeros, (byte) (1 << bits - 1));
+        Arrays.fill(zeros, (byte) (1 << (bits - 1)));
         String[] cycle = words.split(" ");
         int[] expected = IntStream.range(0, 96 * bits / 32)
                 .map(word -> Integer.parseUnsignedInt(cycle[word % cycle.length], 16))

@@ -13,6 +13,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** Class A: every operation is rounded to nearest in a fixed order, so kernel, twin and oracle agree to the last bit. */
 class RoundToGridTest {
 
+    @SuppressWarnings("ArrayRecordComponent") // Arrays are compared element by element.
     record Rounded(float[] errors, byte[] codes) {}
 
     @ParameterizedTest

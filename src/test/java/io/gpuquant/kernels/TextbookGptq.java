@@ -19,6 +19,7 @@ final class TextbookGptq {
      * @param staticGroups whether groups are of neighbouring columns, with grids found before the first column; otherwise
      *     they are of columns whose turns follow each other
      */
+    @SuppressWarnings("ArrayRecordComponent") // Arrays are compared element by element.
     record Scheme(QuantizationGrid grid, int groupSize, int[] order, boolean staticGroups) {
 
         /** Groups in order of columns. */
@@ -43,6 +44,7 @@ final class TextbookGptq {
      * @param quantized the weights that the codes stand for
      * @param loss the sum over rows of {@code e H eᵀ} with the damped Hessian, as the loop counts it
      */
+    @SuppressWarnings("ArrayRecordComponent") // Arrays are compared element by element.
     record Result(int[] codes, double[] quantized, double loss) {}
 
     private final int rows;
