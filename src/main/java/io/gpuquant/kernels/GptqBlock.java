@@ -7,7 +7,7 @@ import io.gpuquant.tensor.DType;
  * The operands of the GPTQ loop over one block of columns, for rows stacked from all linears that share an input.
  *
  * @param weights F32 [rows, width], a window; holds the original weights W and is overwritten by the errors W - Ŵ
- * @param state F32 [rows, width], dense; the weights as updated by the errors of all earlier columns; overwritten
+ * @param state F32 [rows, width], dense; the weights as updated by the errors of all earlier columns
  * @param inverse F32 [width, width], dense, upper triangular: the inverse of the diagonal block of R
  * @param codes U8 [rows, width], a window; gets the codes
  * @param scales F16 [groups, rows], a window of a dense matrix; gets, or gives, the scales
