@@ -1,5 +1,5 @@
-// Elements of F32, F16 or BF16 read and written as float32, by the type codes that kernels take. The conversions are
-// single instructions; naming them here keeps the twins free of headers that not every toolkit installation has.
+// Elements of F32, F16 or BF16 read and written as float32, by the type codes that kernels take. The conversions are single
+// instructions; naming them here keeps the twins free of headers that not every toolkit installation has.
 #pragma once
 
 constexpr unsigned F32 = 0;
