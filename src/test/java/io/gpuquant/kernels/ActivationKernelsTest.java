@@ -32,6 +32,8 @@ final class ActivationKernelsTest {
         "3, 127, 0, 128",
         "3, 129, 4, 132",
         "9, 132, 4, 136",
+        "5, 64, 0, 67",
+        "5, 64, 2, 64",
         "2, 1036, 0, 1036",
         "69, 516, 0, 516"
     })
@@ -121,7 +123,16 @@ final class ActivationKernelsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"1, 1, 0, 1", "33, 31, 0, 31", "31, 33, 1, 40", "3, 127, 0, 128", "9, 132, 4, 136", "2, 1036, 0, 1036"})
+    @CsvSource({
+        "1, 1, 0, 1",
+        "33, 31, 0, 31",
+        "31, 33, 1, 40",
+        "3, 127, 0, 128",
+        "9, 132, 4, 136",
+        "5, 64, 0, 67",
+        "5, 64, 2, 64",
+        "2, 1036, 0, 1036"
+    })
     void addsABiasToEveryRowOfAWindow(int rows, int columns, int offset, int stride) {
         float[] values = gaussian(rows * columns, 1, 4);
         float[] bias = gaussian(columns, 1, 5);
