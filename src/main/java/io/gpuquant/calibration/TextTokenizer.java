@@ -1,0 +1,173 @@
+package io.gpuquant.calibration;
+
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
+import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.gpuquant.InputException;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The tokenizer of a checkpoint: its tokenizer.json, run by the Hugging Face tokenizers library. Special tokens are added as
+ * the file's post-processor says; truncation and padding that the file may ask for are switched off. Safe for use by several
+ * threads.
+ */
+public final class TextTokenizer implements AutoCloseable {
+
+    private static final String FILE = "tokenizer.json";
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    private final Path file;
+    private final HuggingFaceTokenizer tokenizer;
+    private final int vocabularySize;
+
+    private TextTokenizer(Path file, HuggingFaceTokenizer tokenizer, int vocabularySize) {
+        this.file = file;
+        this.tokenizer = tokenizer;
+        this.vocabularySize = vocabularySize;
+    }
+
+    /**
+     * Opens the tokenizer of a checkpoint.
+     *
+     * @param modelFolder the folder with tokenizer.json
+     * @param vocabularySize how many token ids the model has, {@code vocab_size} in its config.json
+     * @throws InputException when tokenizer.json is missing or damaged
+     * @throws io.gpuquant.ResourceException when the native tokenizer library cannot be loaded
+     */
+    public static TextTokenizer open(Path modelFolder, int vocabularySize) {
+        Path file = modelFolder.resolve(FILE);
+        if (!Files.isRegularFile(file)) {
+            throw missing(modelFolder);
+        }
+        byte[] json = checkedJson(file);
+        NativeTokenizers.load();
+        Map<String, String> options = Map.of("truncation", "false", "padding", "false", "addSpecialTokens", "true");
+        try {
+            return new TextTokenizer(
+                    file, HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(json), options), vocabularySize);
+        } catch (IOException | RuntimeException e) {
+            throw damaged(file, String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    /**
+     * The token ids of a text of any length.
+     *
+     * @throws InputException when the tokenizer cannot encode the text, or gives a token that the model does not have
+     * @throws IllegalArgumentException when the text has half a surrogate pair
+     */
+    public int[] encode(String text) {
+        if (!StandardCharsets.UTF_8.newEncoder().canEncode(text)) {
+            throw new IllegalArgumentException("half a surrogate pair in the text");
+        }
+        // DJL's own Encoding also makes a string and a span for every token, which take more memory and time than the
+        // ids.
+        long encoding = encoding(text);
+        try {
+            return checked(encoding);
+        } finally {
+            TokenizersLibrary.LIB.deleteEncoding(encoding);
+        }
+    }
+
+    /** The token ids of several texts, each encoded by itself, on all processors; the same ids as one after the other. */
+    List<int[]> encodeAll(List<String> texts) {
+        return texts.parallelStream().map(this::encode).toList();
+    }
+
+    private long encoding(String text) {
+        try {
+            return TokenizersLibrary.LIB.encode(tokenizer.getHandle(), text, true);
+        } catch (IllegalStateException e) {
+            // The tokenizer was closed: a mistake of the caller, not of the file.
+            throw e;
+        } catch (RuntimeException e) {
+            throw new InputException(
+                    file + " cannot encode the text (" + e.getMessage()
+                            + "); use the tokenizer.json that came with the checkpoint",
+                    e);
+        }
+    }
+
+    private int[] checked(long encoding) {
+        long[] ids = TokenizersLibrary.LIB.getTokenIds(encoding);
+        int[] tokens = new int[ids.length];
+        for (int i = 0; i < ids.length; i++) {
+            if (ids[i] >= vocabularySize) {
+                String token = TokenizersLibrary.LIB.getTokens(encoding)[i];
+                throw new InputException(file + " gives the token " + ids[i] + " (" + JsonLines.quoted(token)
+                        + ") but the model has " + vocabularySize
+                        + " tokens (vocab_size in config.json); use the tokenizer that belongs to the model");
+            }
+            tokens[i] = (int) ids[i];
+        }
+        return tokens;
+    }
+
+    @Override
+    public void close() {
+        tokenizer.close();
+    }
+
+    private static InputException missing(Path modelFolder) {
+        if (!Files.isDirectory(modelFolder)) {
+            return new InputException(modelFolder + " is no folder; give the folder of a Hugging Face checkpoint");
+        }
+        String found = Files.exists(modelFolder.resolve("tokenizer.model"))
+                ? " has tokenizer.model but no tokenizer.json, and the former alone is not enough"
+                : " has no tokenizer.json";
+        return new InputException(modelFolder + found
+                + "; make one with python -c \"from transformers import AutoTokenizer as T; T.from_pretrained('"
+                + modelFolder + "').save_pretrained('" + modelFolder + "')\"");
+    }
+
+    /** The parts of a tokenizer.json that are checked before native code, which may abort the process, sees it. */
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    private record Outline(@Nullable Model model) {}
+
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    private record Model(@Nullable Double dropout) {}
+
+    private static byte[] checkedJson(Path file) {
+        byte[] json;
+        try {
+            json = Files.readAllBytes(file);
+        } catch (IOException e) {
+            throw TextFile.unreadable(file, e);
+        }
+        try {
+            Outline outline = JSON.readValue(json, Outline.class);
+            if (outline == null || outline.model() == null) {
+                throw damaged(file, "it has no \"model\"", null);
+            }
+            Double dropout = outline.model().dropout();
+            if (dropout != null && dropout > 0) {
+                throw new InputException(file + " has a dropout of " + dropout
+                        + ", which makes its tokens random; set \"dropout\" to null in it");
+            }
+            return json;
+        } catch (JsonProcessingException e) {
+            throw damaged(
+                    file,
+                    "line " + e.getLocation().getLineNr() + ", column "
+                            + e.getLocation().getColumnNr(),
+                    e);
+        } catch (IOException e) {
+            throw damaged(file, String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    private static InputException damaged(Path file, String reason, @Nullable Exception cause) {
+        return new InputException(
+                file + " is damaged (" + reason + "); use the tokenizer.json that came with the checkpoint", cause);
+    }
+}

@@ -1,0 +1,60 @@
+package io.gpuquant.cli;
+
+import io.gpuquant.UsageException;
+import io.gpuquant.calibration.CalibrationOptions;
+import io.gpuquant.calibration.TextFile;
+import io.gpuquant.job.QuantizationJobOptions;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** Options of what to calibrate with. */
+final class CalibrationOption {
+
+    @Option(
+            names = "--calibration",
+            paramLabel = "FILE",
+            description = "Text like the model's users write: .jsonl with one document per line, or .txt."
+                    + " Default: a mixed text that comes with gpuquant.")
+    @Nullable
+    Path file;
+
+    @Option(
+            names = "--text-field",
+            paramLabel = "NAME",
+            defaultValue = TextFile.DEFAULT_TEXT_FIELD,
+            description = "The field of a .jsonl line that holds the text. Default: ${DEFAULT-VALUE}.")
+    String textField = TextFile.DEFAULT_TEXT_FIELD;
+
+    @Option(
+            names = "--samples",
+            paramLabel = "N",
+            defaultValue = "128",
+            description = "The most sequences to use. Default: ${DEFAULT-VALUE}.")
+    int samples = 128;
+
+    @Option(
+            names = "--sequence-length",
+            paramLabel = "N",
+            defaultValue = "2048",
+            description = "Tokens of a sequence, capped by what the model can take. Default: ${DEFAULT-VALUE}.")
+    int sequenceLength = 2048;
+
+    @Option(
+            names = "--seed",
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "Decides which sequences are used when there are more. Default: ${DEFAULT-VALUE}.")
+    long seed;
+
+    QuantizationJobOptions.Calibration toCalibration() {
+        if (samples < 1) {
+            throw new UsageException("--samples " + samples + " is not a number of sequences; use 1 or more");
+        }
+        if (sequenceLength < 2) {
+            throw new UsageException("--sequence-length " + sequenceLength + " is too short; use 2 or more");
+        }
+        TextFile text = file == null ? null : new TextFile(file, textField);
+        return new QuantizationJobOptions.Calibration(text, new CalibrationOptions(sequenceLength, samples, seed));
+    }
+}

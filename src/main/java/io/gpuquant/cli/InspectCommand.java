@@ -1,0 +1,98 @@
+package io.gpuquant.cli;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.gpuquant.job.Inspection;
+import io.gpuquant.job.Sizes;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code gpuquant inspect}. */
+@Command(
+        name = "inspect",
+        mixinStandardHelpOptions = true,
+        versionProvider = VersionText.class,
+        sortOptions = false,
+        description = "Says what is in a checkpoint: method, bits, groups, kinds of tensors, sizes.")
+final class InspectCommand implements Callable<Integer> {
+
+    @Spec
+    @SuppressWarnings("NullAway.Init") // Set by picocli.
+    private CommandSpec spec;
+
+    @Parameters(index = "0", paramLabel = "DIR", description = "The folder of a checkpoint.")
+    private Path folder = Path.of("");
+
+    @Mixin
+    private final RunOptions run = new RunOptions();
+
+    @Override
+    public Integer call() {
+        Inspection inspection = Inspection.of(folder);
+        PrintWriter out = spec.commandLine().getOut();
+        if (run.json) {
+            out.println(json(inspection));
+        } else {
+            print(inspection, out);
+        }
+        out.flush();
+        return 0;
+    }
+
+    private static void print(Inspection inspection, PrintWriter out) {
+        out.println(inspection.folder() + ": "
+                + (inspection.modelType().isEmpty() ? "no config.json" : "model type " + inspection.modelType()) + ", "
+                + inspection.tensors() + " tensors in " + inspection.files() + " file(s), "
+                + Sizes.format(inspection.bytes()));
+        out.println(inspection
+                .quantization()
+                .map(config -> "quantized by " + config.path("quant_method").asText("an unnamed method") + ": "
+                        + config.path("bits").asText("?") + " bits, group size "
+                        + config.path("group_size").asText("?") + ", "
+                        + (config.path("sym").asBoolean(true) ? "symmetric" : "asymmetric")
+                        + (config.path("desc_act").asBoolean(false) ? ", act-order" : "") + ", "
+                        + inspection.quantizedLinears() + " linears")
+                .orElse("not quantized"));
+        out.println(inspection.bytesByType().entrySet().stream()
+                .map(entry -> entry.getKey() + " " + Sizes.format(entry.getValue()))
+                .collect(Collectors.joining(", ", "by type: ", "")));
+        TextTable table = new TextTable().row("tensor", "count", "type", "shape", "size");
+        for (Inspection.Kind kind : inspection.kinds()) {
+            table.row(
+                    kind.pattern(),
+                    String.valueOf(kind.count()),
+                    kind.dtype().name(),
+                    kind.shape(),
+                    Sizes.format(kind.bytes()));
+        }
+        table.print(out);
+    }
+
+    private static String json(Inspection inspection) {
+        ObjectNode json = Json.object();
+        json.put("folder", inspection.folder().toString());
+        json.put("model_type", inspection.modelType());
+        inspection.quantization().ifPresent(config -> json.set("quantization_config", config));
+        json.put("quantized_linears", inspection.quantizedLinears());
+        json.put("files", inspection.files());
+        json.put("tensors", inspection.tensors());
+        json.put("bytes", inspection.bytes());
+        ArrayNode kinds = json.putArray("kinds");
+        for (Inspection.Kind kind : inspection.kinds()) {
+            kinds.addObject()
+                    .put("name", kind.pattern())
+                    .put("count", kind.count())
+                    .put("dtype", kind.dtype().name())
+                    .put("shape", kind.shape())
+                    .put("bytes", kind.bytes());
+        }
+        return Json.text(json);
+    }
+}

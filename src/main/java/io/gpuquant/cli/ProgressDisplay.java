@@ -1,0 +1,119 @@
+package io.gpuquant.cli;
+
+import io.gpuquant.calibration.CalibrationReport;
+import io.gpuquant.device.DeviceInfo;
+import io.gpuquant.job.JobListener;
+import io.gpuquant.job.QuantizationPlan;
+import io.gpuquant.quantize.LinearReport;
+import java.io.PrintWriter;
+import java.util.Locale;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+import me.tongfei.progressbar.ProgressBarStyle;
+import org.jspecify.annotations.Nullable;
+
+/** Shows how a job goes on, on standard error: a bar on a terminal, a line per layer elsewhere. */
+final class ProgressDisplay implements JobListener, AutoCloseable {
+
+    private final PrintWriter err;
+    private final boolean quiet;
+    private final boolean terminal;
+    private final long start = System.nanoTime();
+    private @Nullable ProgressBar bar;
+    private double layerError;
+    private int layerLinears;
+    private int resumed;
+
+    ProgressDisplay(PrintWriter err, boolean quiet) {
+        this.err = err;
+        this.quiet = quiet;
+        terminal = System.console() != null && System.console().isTerminal();
+    }
+
+    @Override
+    public void planned(QuantizationPlan plan) {
+        plan.warnings().forEach(warning -> say("warning: " + warning));
+    }
+
+    @Override
+    public void deviceOpened(DeviceInfo device) {
+        say("device: " + device.id() + ", " + device.name() + " (" + device.architecture() + "; " + device.driver()
+                + ")");
+    }
+
+    @Override
+    public void calibrated(CalibrationReport report) {
+        say("calibration: " + report.sequencesUsed() + " sequences of " + report.sequenceLength() + " tokens from "
+                + report.file().getFileName());
+    }
+
+    @Override
+    public void resumed(int layersDone) {
+        resumed = layersDone;
+        say("resuming: " + layersDone + " layers are done already");
+    }
+
+    @Override
+    public void linearDone(LinearReport report) {
+        layerError += report.error();
+        layerLinears++;
+    }
+
+    @Override
+    public void layerDone(int done, int total) {
+        if (quiet) {
+            return;
+        }
+        String error = layerLinears == 0
+                ? "passed through"
+                : String.format(Locale.ROOT, "relative error %.3g", layerError / layerLinears);
+        layerError = 0;
+        layerLinears = 0;
+        if (!terminal) {
+            say("layer " + done + "/" + total + ": " + error + eta(done, total));
+            return;
+        }
+        ProgressBar shown = bar;
+        if (shown == null) {
+            shown = new ProgressBarBuilder()
+                    .setTaskName("layers")
+                    .setInitialMax(total)
+                    .setStyle(ProgressBarStyle.ASCII)
+                    .build();
+            bar = shown;
+        }
+        shown.setExtraMessage(error);
+        shown.stepTo(done);
+    }
+
+    private String eta(int done, int total) {
+        int here = done - resumed;
+        if (here < 1 || done == total) {
+            return "";
+        }
+        double perLayer = (System.nanoTime() - start) / 1e9 / here;
+        return String.format(Locale.ROOT, ", %.0f s left", perLayer * (total - done));
+    }
+
+    @Override
+    public void verifying() {
+        close();
+        say("verifying");
+    }
+
+    private void say(String line) {
+        if (!quiet) {
+            err.println(line);
+            err.flush();
+        }
+    }
+
+    @Override
+    public void close() {
+        ProgressBar shown = bar;
+        if (shown != null) {
+            shown.close();
+            bar = null;
+        }
+    }
+}

@@ -1,0 +1,153 @@
+package io.gpuquant.cli;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.gpuquant.calibration.CalibrationReport;
+import io.gpuquant.job.JobResult;
+import io.gpuquant.job.QuantizationJob;
+import io.gpuquant.job.QuantizationJobOptions;
+import io.gpuquant.job.Sizes;
+import io.gpuquant.quantize.LinearReport;
+import java.io.PrintWriter;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+
+/** Runs a quantization job for a command, with progress and a summary. */
+final class QuantizationRun {
+
+    private static final int WORST_SHOWN = 3;
+
+    private final CommandLine command;
+    private final OutputOption output;
+    private final DeviceOption device;
+    private final RunOptions run;
+
+    QuantizationRun(CommandLine command, OutputOption output, DeviceOption device, RunOptions run) {
+        this.command = command;
+        this.output = output;
+        this.device = device;
+        this.run = run;
+    }
+
+    int run(QuantizationJobOptions.MethodOptions method) {
+        QuantizationJobOptions options = new QuantizationJobOptions(
+                output.model,
+                output.output(method.name()),
+                output.overwrite,
+                method,
+                output.bits,
+                output.groupSize,
+                output.symmetric,
+                output.format);
+        long start = System.nanoTime();
+        JobResult result;
+        try (ProgressDisplay progress = new ProgressDisplay(command.getErr(), run.quiet)) {
+            result = new QuantizationJob(options, device::open, progress).run();
+        }
+        double seconds = (System.nanoTime() - start) / 1e9;
+        if (run.json) {
+            command.getOut().println(json(result, seconds));
+        } else {
+            print(result, seconds, command.getOut());
+        }
+        command.getOut().flush();
+        return 0;
+    }
+
+    private static void print(JobResult result, double seconds, PrintWriter out) {
+        TextTable table = new TextTable();
+        table.row("output", result.output().toString());
+        table.row(
+                "size",
+                Sizes.format(result.outputBytes()) + ", was " + Sizes.format(result.sourceBytes())
+                        + String.format(
+                                Locale.ROOT, " (%.2f x)", (double) result.sourceBytes() / result.outputBytes()));
+        table.row("linears", summary(result.reports()));
+        CalibrationReport calibration = result.calibration();
+        if (calibration != null) {
+            table.row("calibration", describe(calibration));
+        }
+        table.row("relative error", errors(result.reports()));
+        table.row("verified", result.verifiedTensors() + " tensors read back");
+        table.row(
+                "time",
+                String.format(Locale.ROOT, "%.1f s", seconds)
+                        + (result.resumedLayers() > 0 ? ", after resuming at layer " + result.resumedLayers() : ""));
+        table.row("device memory", Sizes.format(result.peakDeviceBytes()) + " at most");
+        table.print(out);
+        result.reports().stream()
+                .filter(report -> !report.note().isEmpty())
+                .forEach(report -> out.println("note: " + report.name() + ": " + report.note()));
+    }
+
+    private static String describe(CalibrationReport calibration) {
+        return calibration.sequencesUsed() + " of " + calibration.sequencesAvailable() + " sequences of "
+                + calibration.sequenceLength() + " tokens from "
+                + calibration.file().getFileName() + " ("
+                + calibration.documents() + " documents, " + calibration.tokens() + " tokens)";
+    }
+
+    private static String summary(List<LinearReport> reports) {
+        long fallbacks =
+                reports.stream().filter(report -> report.method().equals("rtn")).count();
+        return reports.size() + " quantized"
+                + (fallbacks > 0 && fallbacks < reports.size() ? ", " + fallbacks + " of them rounded to nearest" : "");
+    }
+
+    private static String errors(List<LinearReport> reports) {
+        double mean =
+                reports.stream().mapToDouble(LinearReport::error).average().orElse(0);
+        String worst = reports.stream()
+                .sorted(Comparator.comparingDouble(LinearReport::error).reversed())
+                .limit(WORST_SHOWN)
+                .map(report -> String.format(Locale.ROOT, "%s %.2g", report.name(), report.error()))
+                .reduce((a, b) -> a + ", " + b)
+                .orElse("");
+        return String.format(Locale.ROOT, "%.3g on average; most: ", mean) + worst;
+    }
+
+    private static String json(JobResult result, double seconds) {
+        ObjectNode json = Json.object();
+        json.put("output", result.output().toString());
+        json.put("method", result.plan().options().method().name());
+        json.put("bits", result.plan().scheme().bits());
+        json.put("group_size", result.plan().scheme().groupSize());
+        json.put("source_bytes", result.sourceBytes());
+        json.put("output_bytes", result.outputBytes());
+        json.put("seconds", seconds);
+        json.put("resumed_layers", result.resumedLayers());
+        json.put("peak_device_bytes", result.peakDeviceBytes());
+        json.put("verified_tensors", result.verifiedTensors());
+        addCalibration(json, result.calibration());
+        ArrayNode linears = json.putArray("linears");
+        for (LinearReport report : result.reports()) {
+            linears.addObject()
+                    .put("name", report.name())
+                    .put("method", report.method())
+                    .put("relative_error", report.error())
+                    .put("damping", report.damping())
+                    .put("dead_input_features", report.deadFeatures())
+                    .put("note", report.note());
+        }
+        ArrayNode warnings = json.putArray("warnings");
+        result.plan().warnings().forEach(warnings::add);
+        return Json.text(json);
+    }
+
+    private static void addCalibration(ObjectNode json, @Nullable CalibrationReport calibration) {
+        if (calibration != null) {
+            json.putObject("calibration")
+                    .put("file", calibration.file().toString())
+                    .put("documents", calibration.documents())
+                    .put("tokens", calibration.tokens())
+                    .put("sequence_length", calibration.sequenceLength())
+                    .put("sequences_available", calibration.sequencesAvailable())
+                    .put("sequences_used", calibration.sequencesUsed())
+                    .put("coverage", calibration.coverage())
+                    .put("seed", calibration.seed());
+        }
+    }
+}

@@ -1,0 +1,38 @@
+package io.gpuquant.cli;
+
+import io.gpuquant.job.QuantizationJobOptions;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+/** {@code gpuquant rtn}. */
+@Command(
+        name = "rtn",
+        mixinStandardHelpOptions = true,
+        versionProvider = VersionText.class,
+        sortOptions = false,
+        description =
+                "Quantizes a checkpoint by rounding to nearest: the baseline, in seconds, without calibration text.")
+final class RtnCommand implements Callable<Integer> {
+
+    @Spec
+    @SuppressWarnings("NullAway.Init") // Set by picocli.
+    private CommandSpec spec;
+
+    @Mixin
+    private final OutputOption output = new OutputOption();
+
+    @Mixin
+    private final DeviceOption device = new DeviceOption();
+
+    @Mixin
+    private final RunOptions run = new RunOptions();
+
+    @Override
+    public Integer call() {
+        output.check();
+        return new QuantizationRun(spec.commandLine(), output, device, run).run(new QuantizationJobOptions.Rtn());
+    }
+}

@@ -1,0 +1,11 @@
+package io.gpuquant.device.cuda;
+
+/** A status of cuBLAS other than success; the message says which, of which function. */
+final class CublasException extends Exception {
+
+    private static final long serialVersionUID = 1L;
+
+    CublasException(String function, int status) {
+        super(Cublas.statusName(status) + " from " + function);
+    }
+}

@@ -1,0 +1,117 @@
+package io.gpuquant.device.host;
+
+import io.gpuquant.device.Blas;
+import io.gpuquant.device.Device;
+import io.gpuquant.device.DeviceBuffer;
+import io.gpuquant.device.DeviceInfo;
+import io.gpuquant.device.DeviceOptions;
+import io.gpuquant.device.HostBuffer;
+import io.gpuquant.device.MemoryLedger;
+import io.gpuquant.device.Stream;
+import io.gpuquant.ptx.Allocation;
+import io.gpuquant.ptx.MachineOptions;
+import io.gpuquant.ptx.VirtualGpu;
+import io.gpuquant.tensor.DType;
+import java.lang.foreign.Arena;
+import java.util.HashSet;
+import java.util.Set;
+
+/** This machine's processor as a device: the virtual GPU runs the kernels, OpenBLAS the matrix products. */
+public final class HostDevice implements Device {
+
+    private final DeviceInfo info;
+    private final VirtualGpu gpu;
+    private final WorkerThreads workers;
+    private final HostBlas blas;
+    private final HostStream stream;
+    private final MemoryLedger ledger;
+    private final Set<DeviceBuffer> buffers = new HashSet<>();
+
+    private HostDevice(DeviceOptions options, MachineOptions machine) {
+        OpenBlas library = OpenBlas.load();
+        info = HostInfo.describe(options.threads(), library.configuration());
+        gpu = new VirtualGpu(machine);
+        workers = new WorkerThreads(options.threads());
+        blas = new HostBlas(library, gpu.memory(), workers);
+        stream = new HostStream(gpu);
+        ledger = new MemoryLedger(info.id(), options.memoryLimitBytes());
+    }
+
+    /** The device that the product computes with. */
+    public static HostDevice open(DeviceOptions options) {
+        return new HostDevice(options, MachineOptions.fast(options.threads()));
+    }
+
+    /** A device whose virtual GPU runs as told, for tests of kernels. */
+    public static HostDevice open(DeviceOptions options, MachineOptions machine) {
+        return new HostDevice(options, machine);
+    }
+
+    @Override
+    public DeviceInfo info() {
+        return info;
+    }
+
+    @Override
+    public synchronized DeviceBuffer allocate(String name, long bytes) {
+        ledger.add(name, bytes);
+        Allocation allocation;
+        try {
+            allocation = gpu.memory().allocate(name, bytes);
+        } catch (OutOfMemoryError exhausted) {
+            ledger.remove(name, bytes);
+            throw ledger.outOfMemory(name, bytes, "this machine gives no more");
+        }
+        DeviceBuffer[] self = new DeviceBuffer[1];
+        self[0] = new DeviceBuffer(name, allocation.base(), bytes, () -> release(self[0], allocation));
+        buffers.add(self[0]);
+        return self[0];
+    }
+
+    private synchronized void release(DeviceBuffer buffer, Allocation allocation) {
+        buffers.remove(buffer);
+        gpu.memory().free(allocation);
+        ledger.remove(buffer.name(), buffer.byteSize());
+    }
+
+    @Override
+    @SuppressWarnings("MustBeClosed") // The arena is the buffer, and is closed with it.
+    public HostBuffer allocateHost(String name, long bytes) {
+        Arena arena = Arena.ofShared();
+        return new HostBuffer(arena.allocate(bytes, 64), arena::close);
+    }
+
+    @Override
+    public Stream stream() {
+        return stream;
+    }
+
+    @Override
+    public Stream transferStream() {
+        return stream;
+    }
+
+    @Override
+    public Blas blas() {
+        return blas;
+    }
+
+    @Override
+    public MemoryLedger memory() {
+        return ledger;
+    }
+
+    @Override
+    public DType operandType(DType checkpointType) {
+        return DType.F32;
+    }
+
+    @Override
+    public void close() {
+        for (DeviceBuffer buffer : Set.copyOf(buffers)) {
+            buffer.close();
+        }
+        workers.close();
+        gpu.close();
+    }
+}

@@ -1,0 +1,31 @@
+package io.gpuquant.device.host;
+
+import io.gpuquant.device.Device;
+import io.gpuquant.device.DeviceOptions;
+import io.gpuquant.device.DeviceProvider;
+import java.util.List;
+
+/** Offers this machine's processor as a device; it is always there, and the last choice. */
+public final class HostDeviceProvider implements DeviceProvider {
+
+    @Override
+    public String kind() {
+        return HostInfo.ID;
+    }
+
+    @Override
+    public int preference() {
+        return 0;
+    }
+
+    @Override
+    public Probe probe() {
+        return new Probe(
+                List.of(HostInfo.describe(Runtime.getRuntime().availableProcessors(), "virtual GPU and OpenBLAS")), "");
+    }
+
+    @Override
+    public Device open(int index, DeviceOptions options) {
+        return HostDevice.open(options);
+    }
+}

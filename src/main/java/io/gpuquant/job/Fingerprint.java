@@ -1,0 +1,71 @@
+package io.gpuquant.job;
+
+import io.gpuquant.InputException;
+import io.gpuquant.safetensors.Checkpoint;
+import io.gpuquant.safetensors.TensorInfo;
+import io.gpuquant.tensor.HostTensor;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+
+/** A digest of everything that decides a job's output: a run may only be resumed by one that would make the same bytes. */
+final class Fingerprint {
+
+    /** Bytes of the start and of the end of each tensor that are taken; reading all of a large model takes too long. */
+    private static final long SAMPLE = 4096;
+
+    private final MessageDigest digest;
+
+    Fingerprint() {
+        try {
+            digest = MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException impossible) {
+            throw new AssertionError("every Java platform has SHA-256", impossible);
+        }
+    }
+
+    /** Adds a named value. */
+    Fingerprint add(String name, Object value) {
+        byte[] line = (name + "=" + value + "\n").getBytes(StandardCharsets.UTF_8);
+        digest.update(ByteBuffer.allocate(Integer.BYTES).putInt(line.length).array());
+        digest.update(line);
+        return this;
+    }
+
+    /** Adds a small file as a whole. */
+    Fingerprint add(Path file) {
+        try {
+            byte[] content = Files.readAllBytes(file);
+            add(file.getFileName().toString(), content.length);
+            digest.update(content);
+            return this;
+        } catch (IOException failure) {
+            throw new InputException(
+                    file + " cannot be read (" + failure.getMessage() + "); check its permissions", failure);
+        }
+    }
+
+    /** Adds names, types, shapes and a sample of the content of all tensors. */
+    Fingerprint add(Checkpoint checkpoint) {
+        for (TensorInfo info : checkpoint.tensors()) {
+            add(info.name(), info.dtype() + info.shape().toString());
+            HostTensor tensor = checkpoint.tensor(info.name());
+            long size = tensor.byteSize();
+            long head = Math.min(size, SAMPLE);
+            digest.update(tensor.data().asSlice(0, head).asByteBuffer());
+            long tail = Math.min(size - head, SAMPLE);
+            digest.update(tensor.data().asSlice(size - tail, tail).asByteBuffer());
+        }
+        return this;
+    }
+
+    /** The digest in lower-case hexadecimal; ends the collection. */
+    String hex() {
+        return HexFormat.of().formatHex(digest.digest());
+    }
+}

@@ -1,0 +1,52 @@
+package io.gpuquant.job;
+
+import io.gpuquant.format.GptqScheme;
+import io.gpuquant.format.GptqVersion;
+import io.gpuquant.model.LinearSpec;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Which inference engines will refuse or slow down what is about to be made. From the source of vLLM (auto_gptq.py and its
+ * Marlin kernels), transformers and GPTQModel as of autumn 2026.
+ */
+final class LoaderNotes {
+
+    private static final List<Integer> MARLIN_GROUPS = List.of(-1, 32, 64, 128);
+    private static final int MARLIN_OUT = 64;
+    private static final int MARLIN_IN = 128;
+
+    private LoaderNotes() {}
+
+    /** Sentences for the user; empty when every engine loads the result. */
+    static List<String> of(GptqScheme scheme, List<LinearSpec> quantized) {
+        List<String> notes = new ArrayList<>();
+        boolean bitsLoad = scheme.bits() == 4 || scheme.bits() == 8;
+        if (!bitsLoad || !scheme.symmetric()) {
+            notes.add("vLLM and SGLang load 4-bit and 8-bit symmetric checkpoints only; this one ("
+                    + scheme.bits() + "-bit, " + (scheme.symmetric() ? "symmetric" : "asymmetric")
+                    + ") loads in transformers and GPTQModel");
+        } else if (!MARLIN_GROUPS.contains(scheme.groupSize())) {
+            notes.add("vLLM's fast kernels take --group-size 32, 64, 128 or -1; with " + scheme.groupSize()
+                    + " it falls back to slow ones or refuses");
+        } else {
+            addShapeNote(notes, scheme, quantized);
+        }
+        if (scheme.version() == GptqVersion.V2) {
+            notes.add("the format gptq_v2 loads in GPTQModel and transformers; vLLM reads gptq");
+        }
+        return notes;
+    }
+
+    private static void addShapeNote(List<String> notes, GptqScheme scheme, List<LinearSpec> quantized) {
+        for (LinearSpec linear : quantized) {
+            boolean tiles = linear.out() % MARLIN_OUT == 0 && linear.in() % MARLIN_IN == 0;
+            if (!tiles) {
+                notes.add(linear.name() + " has " + linear.in() + " to " + linear.out()
+                        + " features, which vLLM " + (scheme.descAct() ? "refuses with --desc-act" : "pads")
+                        + " because its kernels work in tiles of " + MARLIN_IN + " by " + MARLIN_OUT);
+                return;
+            }
+        }
+    }
+}

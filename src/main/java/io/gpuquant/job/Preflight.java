@@ -1,0 +1,213 @@
+package io.gpuquant.job;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.gpuquant.InputException;
+import io.gpuquant.Version;
+import io.gpuquant.format.GptqConfig;
+import io.gpuquant.format.GptqScheme;
+import io.gpuquant.format.GptqTensors;
+import io.gpuquant.model.LinearSpec;
+import io.gpuquant.model.ModelConfig;
+import io.gpuquant.model.ModelStructure;
+import io.gpuquant.model.Stage;
+import io.gpuquant.safetensors.Checkpoint;
+import io.gpuquant.safetensors.CheckpointLayout;
+import io.gpuquant.safetensors.TensorInfo;
+import io.gpuquant.safetensors.TensorSpec;
+import io.gpuquant.tensor.DType;
+import io.gpuquant.tensor.Shape;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+
+/** Checks everything that can be known to fail before any work is done, and decides the rest. */
+public final class Preflight {
+
+    private static final List<Integer> USUAL_GROUP_SIZES = List.of(128, 64, 32);
+
+    private Preflight() {}
+
+    /**
+     * Makes the plan of a job.
+     *
+     * @throws InputException when the model, or the combination of model and options, cannot be quantized
+     */
+    public static QuantizationPlan plan(QuantizationJobOptions options, Checkpoint checkpoint, ModelConfig config) {
+        config.quantizationConfig().ifPresent(existing -> {
+            throw new InputException(options.model() + " is already quantized ("
+                    + existing.path("quant_method").asText("method not given")
+                    + "); give the original checkpoint");
+        });
+        ModelStructure structure = ModelStructure.of(config);
+        requireTensors(structure, checkpoint);
+        GptqScheme scheme = scheme(options, structure);
+        List<LinearDecision> decisions = decide(structure, scheme);
+        List<LinearSpec> quantized = decisions.stream()
+                .filter(LinearDecision::quantized)
+                .map(LinearDecision::linear)
+                .toList();
+        if (quantized.isEmpty()) {
+            throw new InputException("no linear of " + options.model() + " can be quantized: "
+                    + decisions.getFirst().reason());
+        }
+        List<String> warnings = new ArrayList<>(LoaderNotes.of(scheme, quantized));
+        decisions.stream()
+                .filter(decision -> !decision.quantized())
+                .findFirst()
+                .ifPresent(kept ->
+                        warnings.add(kept.linear().name() + " and its like are kept as they are: " + kept.reason()));
+        CheckpointLayout layout = CheckpointLayout.of(outputTensors(checkpoint, decisions, scheme));
+        return new QuantizationPlan(
+                options,
+                structure,
+                checkpoint.info(structure.leadingWeight()).dtype(),
+                scheme,
+                decisions,
+                layout,
+                quantizationConfig(options, scheme, structure, decisions),
+                warnings,
+                checkpoint.totalBytes());
+    }
+
+    /** Every tensor the model needs must be there, in the shape config.json says; the rest is copied without a look. */
+    private static void requireTensors(ModelStructure structure, Checkpoint checkpoint) {
+        ModelConfig config = structure.config();
+        int hidden = config.hiddenSize();
+        requireTensor(checkpoint, structure.embedding(), Shape.of(config.vocabSize(), hidden));
+        requireTensor(checkpoint, structure.finalNorm(), Shape.of(hidden));
+        requireTensor(checkpoint, structure.outputHead(), Shape.of(config.vocabSize(), hidden));
+        structure.layers().forEach(layer -> {
+            requireTensor(checkpoint, layer.attentionNorm(), Shape.of(hidden));
+            requireTensor(checkpoint, layer.mlpNorm(), Shape.of(hidden));
+            layer.linears().forEach(linear -> {
+                requireTensor(checkpoint, linear.weightName(), Shape.of(linear.out(), linear.in()));
+                if (linear.bias()) {
+                    requireTensor(checkpoint, linear.biasName(), Shape.of(linear.out()));
+                }
+            });
+        });
+    }
+
+    private static void requireTensor(Checkpoint checkpoint, String name, Shape shape) {
+        TensorInfo info = checkpoint
+                .find(name)
+                .orElseThrow(() -> new InputException(checkpoint.directory() + " has no tensor " + name
+                        + ", which its config.json calls for; download the checkpoint again"));
+        if (!info.dtype().isComputeType()) {
+            throw new InputException(checkpoint.fileOf(name) + ": " + name + " is of type " + info.dtype()
+                    + "; only F32, F16 and BF16 weights can be quantized");
+        }
+        if (!info.shape().equals(shape)) {
+            throw new InputException(checkpoint.fileOf(name) + ": " + name + " has shape " + info.shape()
+                    + ", but config.json calls for " + shape);
+        }
+    }
+
+    private static GptqScheme scheme(QuantizationJobOptions options, ModelStructure structure) {
+        int groupSize = options.groupSize();
+        if (groupSize != -1) {
+            for (LinearSpec linear : structure.linears()) {
+                if (linear.in() % groupSize != 0) {
+                    throw new InputException("--group-size " + groupSize + " does not divide the " + linear.in()
+                            + " input features of " + linear.name() + "; use " + fittingGroupSizes(structure));
+                }
+            }
+        }
+        // Where groups are runs of consecutive features, engines need not look at g_idx, and are told so.
+        boolean descAct = options.method() instanceof QuantizationJobOptions.Gptq gptq
+                && gptq.descAct()
+                && !gptq.staticGroups()
+                && groupSize != -1;
+        return new GptqScheme(options.bits(), groupSize, options.symmetric(), descAct, options.version());
+    }
+
+    private static String fittingGroupSizes(ModelStructure structure) {
+        List<String> fitting = USUAL_GROUP_SIZES.stream()
+                .filter(size -> structure.linears().stream().allMatch(linear -> linear.in() % size == 0))
+                .map(String::valueOf)
+                .toList();
+        return String.join(
+                ", ",
+                Stream.concat(fitting.stream(), Stream.of("-1 (one group per output)"))
+                        .toList());
+    }
+
+    /** Linears that share an input are quantized all or none: engines fuse them. */
+    private static List<LinearDecision> decide(ModelStructure structure, GptqScheme scheme) {
+        List<LinearDecision> decisions = new ArrayList<>();
+        structure
+                .layers()
+                .forEach(layer -> layer.stages().forEach(stage -> {
+                    String reason = stage.linears().stream()
+                            .filter(linear -> !scheme.canPack(linear.in(), linear.out()))
+                            .findFirst()
+                            .map(linear -> linear.name() + " has " + linear.in() + " to " + linear.out()
+                                    + " features, and the format packs multiples of 32")
+                            .orElse("");
+                    stage.linears()
+                            .forEach(linear -> decisions.add(new LinearDecision(linear, reason.isEmpty(), reason)));
+                }));
+        return decisions;
+    }
+
+    /** The source's tensors in their order, with the weight of each quantized linear replaced by what it becomes. */
+    private static List<TensorSpec> outputTensors(
+            Checkpoint checkpoint, List<LinearDecision> decisions, GptqScheme scheme) {
+        Map<String, LinearSpec> byWeight = new HashMap<>();
+        Map<String, LinearSpec> byBias = new HashMap<>();
+        decisions.stream().filter(LinearDecision::quantized).forEach(decision -> {
+            byWeight.put(decision.linear().weightName(), decision.linear());
+            byBias.put(decision.linear().biasName(), decision.linear());
+        });
+        List<TensorSpec> tensors = new ArrayList<>();
+        for (TensorInfo info : checkpoint.tensors()) {
+            LinearSpec linear = byWeight.get(info.name());
+            if (linear != null) {
+                tensors.addAll(new GptqTensors(linear.name()).specs(scheme, linear.in(), linear.out()));
+            } else if (byBias.containsKey(info.name())) {
+                // Engines expect the bias of a quantized linear in the type of its scales.
+                tensors.add(new TensorSpec(info.name(), DType.F16, info.shape()));
+            } else {
+                tensors.add(new TensorSpec(info.name(), info.dtype(), info.shape()));
+            }
+        }
+        return tensors;
+    }
+
+    private static ObjectNode quantizationConfig(
+            QuantizationJobOptions options,
+            GptqScheme scheme,
+            ModelStructure structure,
+            List<LinearDecision> decisions) {
+        QuantizationJobOptions.MethodOptions method = options.method();
+        QuantizationJobOptions.Gptq gptq = method instanceof QuantizationJobOptions.Gptq it ? it : null;
+        return GptqConfig.write(
+                scheme,
+                new GptqConfig.Details(
+                        method.name(),
+                        gptq == null ? 0 : gptq.damping(),
+                        gptq != null && gptq.staticGroups(),
+                        gptq != null && gptq.groupAware() && !gptq.descAct(),
+                        gptq != null && gptq.mse(),
+                        "gpuquant:" + Version.number(),
+                        modulesInBlock(structure, decisions)));
+    }
+
+    /** Names within a layer of the quantized linears, stage by stage; empty when all linears are quantized. */
+    private static List<List<String>> modulesInBlock(ModelStructure structure, List<LinearDecision> decisions) {
+        if (decisions.stream().allMatch(LinearDecision::quantized)) {
+            return List.of();
+        }
+        Map<String, Boolean> quantized = new HashMap<>();
+        decisions.forEach(decision -> quantized.put(decision.linear().name(), decision.quantized()));
+        List<List<String>> stages = new ArrayList<>();
+        for (Stage stage : structure.layers().getFirst().stages()) {
+            if (quantized.getOrDefault(stage.linears().getFirst().name(), false)) {
+                stages.add(stage.linears().stream().map(LinearSpec::nameInLayer).toList());
+            }
+        }
+        return stages;
+    }
+}

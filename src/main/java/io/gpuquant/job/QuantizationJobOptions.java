@@ -1,0 +1,72 @@
+package io.gpuquant.job;
+
+import io.gpuquant.calibration.CalibrationOptions;
+import io.gpuquant.calibration.TextFile;
+import io.gpuquant.format.GptqVersion;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the user asked for.
+ *
+ * @param model the folder of the checkpoint
+ * @param output the folder to make
+ * @param overwrite whether a finished output of that name may be replaced
+ * @param version of the format
+ */
+public record QuantizationJobOptions(
+        Path model,
+        Path output,
+        boolean overwrite,
+        MethodOptions method,
+        int bits,
+        int groupSize,
+        boolean symmetric,
+        GptqVersion version) {
+
+    /** What differs from method to method. */
+    public sealed interface MethodOptions {
+
+        /** The method's name on the command line. */
+        String name();
+    }
+
+    /** Round to nearest. */
+    public record Rtn() implements MethodOptions {
+
+        @Override
+        public String name() {
+            return "rtn";
+        }
+    }
+
+    /**
+     * GPTQ.
+     *
+     * @param descAct whether input features take turns by activity
+     * @param groupAware whether, without {@code descAct}, groups and features within groups do
+     * @param mse whether scales are searched for the least squared error
+     */
+    public record Gptq(
+            boolean descAct,
+            boolean staticGroups,
+            boolean groupAware,
+            double damping,
+            boolean mse,
+            Calibration calibration)
+            implements MethodOptions {
+
+        @Override
+        public String name() {
+            return "gptq";
+        }
+    }
+
+    /**
+     * What to calibrate with.
+     *
+     * @param text null for the text that comes with gpuquant
+     * @param sampling how much of it; the sequence length is capped by what the model can take
+     */
+    public record Calibration(@Nullable TextFile text, CalibrationOptions sampling) {}
+}

@@ -1,0 +1,93 @@
+package io.gpuquant.job;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.util.DefaultIndenter;
+import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
+import com.fasterxml.jackson.core.util.Separators;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.ObjectWriter;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.gpuquant.ResourceException;
+import io.gpuquant.quantize.LinearReport;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+import java.util.regex.Pattern;
+
+/** The files of a checkpoint besides its tensors. */
+final class SideFiles {
+
+    /** What a report of the quantization, linear by linear, is called in the output. */
+    static final String REPORT = "quantization_report.json";
+
+    /** Files that engines, or the terms of the model, want beside the tensors. */
+    private static final Pattern COPIED = Pattern.compile(
+            "(?i)tokenizer.*|special_tokens_map\\.json|added_tokens\\.json"
+                    + "|vocab\\..*|merges\\.txt|.*\\.model|.*\\.tiktoken|generation_config\\.json|chat_template.*"
+                    + "|preprocessor_config\\.json|processor_config\\.json|.*\\.py|licen[cs]e.*|notice.*|.*use_policy.*");
+
+    private static final ObjectWriter JSON = new ObjectMapper()
+            .writer(new DefaultPrettyPrinter()
+                    .withSeparators(
+                            Separators.createDefaultInstance().withObjectFieldValueSpacing(Separators.Spacing.AFTER))
+                    .withArrayIndenter(DefaultIndenter.SYSTEM_LINEFEED_INSTANCE.withLinefeed("\n"))
+                    .withObjectIndenter(new DefaultIndenter("  ", "\n")));
+
+    private SideFiles() {}
+
+    /** Writes configuration, report and copies into the output. */
+    static void write(QuantizationPlan plan, List<LinearReport> reports, Path folder) {
+        Path source = plan.options().model();
+        try {
+            ObjectNode config = plan.structure().config().raw();
+            config.set("quantization_config", plan.quantizationConfig());
+            writeJson(folder.resolve("config.json"), config);
+            writeJson(folder.resolve("quantize_config.json"), plan.quantizationConfig());
+            writeJson(folder.resolve(REPORT), report(plan, reports));
+            try (var files = Files.list(source)) {
+                for (Path file : files.sorted().toList()) {
+                    String name = file.getFileName().toString();
+                    if (Files.isRegularFile(file) && COPIED.matcher(name).matches()) {
+                        Files.copy(file, folder.resolve(name), StandardCopyOption.REPLACE_EXISTING);
+                    }
+                }
+            }
+        } catch (IOException failure) {
+            throw new ResourceException(
+                    "the configuration cannot be written to " + folder + " (" + failure.getMessage()
+                            + "); make room on the disk and run the same command",
+                    failure);
+        }
+    }
+
+    private static void writeJson(Path file, ObjectNode content) throws IOException {
+        Files.writeString(file, text(content), StandardCharsets.UTF_8);
+    }
+
+    private static String text(ObjectNode content) throws JsonProcessingException {
+        return JSON.writeValueAsString(content) + "\n";
+    }
+
+    /** Nothing in it may differ between two runs of the same command. */
+    private static ObjectNode report(QuantizationPlan plan, List<LinearReport> reports) {
+        ObjectNode report = new ObjectMapper().createObjectNode();
+        report.put("method", plan.options().method().name());
+        ArrayNode linears = report.putArray("linears");
+        for (LinearReport linear : reports) {
+            ObjectNode entry = linears.addObject();
+            entry.put("name", linear.name());
+            entry.put("method", linear.method());
+            entry.put("relative_error", linear.error());
+            entry.put("damping", linear.damping());
+            entry.put("dead_input_features", linear.deadFeatures());
+            if (!linear.note().isEmpty()) {
+                entry.put("note", linear.note());
+            }
+        }
+        return report;
+    }
+}

@@ -1,0 +1,207 @@
+package io.gpuquant.job;
+
+import io.gpuquant.InputException;
+import io.gpuquant.VerificationException;
+import io.gpuquant.evaluate.OpenModel;
+import io.gpuquant.format.GptqLinear;
+import io.gpuquant.format.GptqScheme;
+import io.gpuquant.format.GptqTensors;
+import io.gpuquant.format.TensorReader;
+import io.gpuquant.model.LinearSpec;
+import io.gpuquant.safetensors.Checkpoint;
+import io.gpuquant.safetensors.TensorInfo;
+import io.gpuquant.tensor.Elements;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * Reads a finished checkpoint back, on the processor and by code that shares nothing with what wrote it, and says what is
+ * wrong with it.
+ */
+public final class Verification {
+
+    private final Path folder;
+
+    public Verification(Path folder) {
+        this.folder = folder;
+    }
+
+    /**
+     * What a verification found in order.
+     *
+     * @param tensors in the checkpoint
+     * @param quantizedLinears that were unpacked
+     * @param comparedTensors that were compared with the source
+     * @param worstWeightError of the linears that were compared with their source, {@code |W - Ŵ|² / |W|²}; zero if none was
+     * @param worstLinear the linear with that error; empty if none was compared
+     */
+    public record Summary(
+            int tensors, int quantizedLinears, int comparedTensors, double worstWeightError, String worstLinear) {}
+
+    /**
+     * Checks structure and content.
+     *
+     * @param source the folder of the original checkpoint, to compare with
+     * @throws VerificationException when something is wrong; the message names file and tensor
+     * @throws InputException when a folder is not a checkpoint at all
+     */
+    public Summary check(Optional<Path> source) {
+        try (OpenModel model = openModel()) {
+            Checkpoint checkpoint = model.checkpoint();
+            List<LinearSpec> quantized = List.of();
+            if (model.gptq().isPresent()) {
+                quantized = checkLinears(model, model.gptq().get());
+            }
+            checkFloats(checkpoint);
+            if (source.isEmpty()) {
+                return new Summary(checkpoint.tensors().size(), quantized.size(), 0, 0, "");
+            }
+            try (Checkpoint original = Checkpoint.open(source.get())) {
+                return new SourceComparison(checkpoint, original, model.gptq(), quantized).compare();
+            }
+        }
+    }
+
+    private OpenModel openModel() {
+        try {
+            return OpenModel.open(folder);
+        } catch (InputException damaged) {
+            if (Files.isDirectory(folder) && Files.exists(folder.resolve("config.json"))) {
+                throw new VerificationException(damaged.getMessage() == null ? "" : damaged.getMessage(), damaged);
+            }
+            throw damaged;
+        }
+    }
+
+    /**
+     * Checks that every tensor is what was written.
+     *
+     * @param checksums CRC-32C of each tensor, by name
+     * @return how many were compared
+     */
+    int checkWritten(Map<String, Long> checksums) {
+        check(Optional.empty());
+        try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+            for (TensorInfo info : checkpoint.tensors()) {
+                Long expected = checksums.get(info.name());
+                long found =
+                        TensorOutput.checksum(checkpoint.tensor(info.name()).data());
+                if (expected == null || found != expected) {
+                    throw new VerificationException(checkpoint.fileOf(info.name()) + ": " + info.name()
+                            + " is not what was written; the disk may be failing, delete " + folder + " and run again");
+                }
+            }
+            return checkpoint.tensors().size();
+        }
+    }
+
+    private List<LinearSpec> checkLinears(OpenModel model, GptqScheme scheme) {
+        Checkpoint checkpoint = model.checkpoint();
+        TensorReader reader = name -> checkpoint.find(name).map(info -> checkpoint.tensor(name));
+        List<LinearSpec> quantized = model.structure().linears().stream()
+                .filter(linear -> checkpoint.contains(new GptqTensors(linear.name()).codes()))
+                .toList();
+        if (quantized.isEmpty()) {
+            throw new VerificationException(folder + " says it is quantized, but no linear of the model is");
+        }
+        for (LinearSpec spec : quantized) {
+            checkLinear(checkpoint, reader, scheme, spec);
+        }
+        requireAllOrNone(model, quantized);
+        return quantized;
+    }
+
+    private static void checkLinear(Checkpoint checkpoint, TensorReader reader, GptqScheme scheme, LinearSpec spec) {
+        GptqTensors names = new GptqTensors(spec.name());
+        GptqLinear linear;
+        try {
+            linear = GptqLinear.read(reader, names, scheme);
+        } catch (InputException damaged) {
+            throw new VerificationException(damaged.getMessage() == null ? "" : damaged.getMessage(), damaged);
+        }
+        if (linear.in() != spec.in() || linear.out() != spec.out()) {
+            throw new VerificationException(checkpoint.fileOf(names.codes()) + ": " + names.codes() + " is a linear of "
+                    + linear.in() + " to " + linear.out() + " features, but config.json calls for " + spec.in() + " to "
+                    + spec.out());
+        }
+        if (checkpoint.contains(spec.weightName())) {
+            throw new VerificationException(checkpoint.fileOf(spec.weightName()) + ": " + spec.weightName()
+                    + " is there although the linear is quantized; engines would not know which to take");
+        }
+        checkGroups(checkpoint, linear, names);
+        checkScales(checkpoint, linear, names);
+    }
+
+    private static void checkGroups(Checkpoint checkpoint, GptqLinear linear, GptqTensors names) {
+        GptqScheme scheme = linear.scheme();
+        int groups = scheme.groups(linear.in());
+        for (int i = 0; i < linear.in(); i++) {
+            int group = linear.group(i);
+            if (group < 0 || group >= groups) {
+                throw damaged(checkpoint, names.groups(), "names group " + group + " of " + groups, i);
+            }
+            if (!scheme.descAct() && group != i / scheme.groupSize(linear.in())) {
+                throw damaged(
+                        checkpoint, names.groups(), "is not sequential, although desc_act is false in config.json", i);
+            }
+        }
+    }
+
+    private static void checkScales(Checkpoint checkpoint, GptqLinear linear, GptqTensors names) {
+        int groups = linear.scheme().groups(linear.in());
+        int middle = 1 << linear.scheme().bits() - 1;
+        for (int group = 0; group < groups; group++) {
+            for (int out = 0; out < linear.out(); out++) {
+                long index = (long) group * linear.out() + out;
+                float scale = linear.scale(group, out);
+                if (!(scale > 0) || !Float.isFinite(scale)) {
+                    throw damaged(checkpoint, names.scales(), "holds the scale " + scale, index);
+                }
+                if (linear.scheme().symmetric() && linear.zero(group, out) != middle) {
+                    throw damaged(
+                            checkpoint,
+                            names.zeros(),
+                            "holds the zero point " + linear.zero(group, out) + ", although sym is true in config.json",
+                            index);
+                }
+            }
+        }
+    }
+
+    private static VerificationException damaged(Checkpoint checkpoint, String tensor, String problem, long element) {
+        return new VerificationException(
+                checkpoint.fileOf(tensor) + ": " + tensor + " " + problem + " at element " + element);
+    }
+
+    /** Engines fuse the linears of a stage, and refuse it when only some are quantized. */
+    private void requireAllOrNone(OpenModel model, List<LinearSpec> quantized) {
+        model.structure()
+                .layers()
+                .forEach(layer -> layer.stages().forEach(stage -> {
+                    long count =
+                            stage.linears().stream().filter(quantized::contains).count();
+                    if (count != 0 && count != stage.linears().size()) {
+                        throw new VerificationException(folder + ": of " + stage.linears() + " only " + count
+                                + " are quantized, which engines that fuse them refuse");
+                    }
+                }));
+    }
+
+    private static void checkFloats(Checkpoint checkpoint) {
+        for (TensorInfo info : checkpoint.tensors()) {
+            if (!info.dtype().isComputeType()) {
+                continue;
+            }
+            var data = checkpoint.tensor(info.name()).data();
+            long count = info.shape().elementCount();
+            for (long i = 0; i < count; i++) {
+                if (!Float.isFinite(Elements.floatAt(data, info.dtype(), i))) {
+                    throw damaged(checkpoint, info.name(), "holds a NaN or an infinity", i);
+                }
+            }
+        }
+    }
+}

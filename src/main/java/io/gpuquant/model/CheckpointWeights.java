@@ -1,0 +1,85 @@
+package io.gpuquant.model;
+
+import io.gpuquant.InputException;
+import io.gpuquant.device.Device;
+import io.gpuquant.device.DeviceMatrix;
+import io.gpuquant.kernels.CheckKernels;
+import io.gpuquant.kernels.ConvertKernels;
+import io.gpuquant.safetensors.Checkpoint;
+import io.gpuquant.safetensors.TensorInfo;
+import io.gpuquant.tensor.DType;
+import io.gpuquant.tensor.HostTensor;
+import io.gpuquant.tensor.Shape;
+import java.util.Arrays;
+import java.util.OptionalLong;
+
+/** The weights of a checkpoint that holds them as they are. */
+public final class CheckpointWeights implements WeightSource {
+
+    private final Checkpoint checkpoint;
+    private final Device device;
+    private final ConvertKernels convert;
+    private final CheckKernels check;
+
+    public CheckpointWeights(Checkpoint checkpoint, Device device) {
+        this.checkpoint = checkpoint;
+        this.device = device;
+        convert = new ConvertKernels(device.stream());
+        check = new CheckKernels(device);
+    }
+
+    @Override
+    public DType dtype(String tensor) {
+        return requireFloat(tensor).dtype();
+    }
+
+    @Override
+    public void load(String tensor, DeviceMatrix target) {
+        TensorInfo info = requireFloat(tensor);
+        requireShape(info, target);
+        HostTensor host = checkpoint.tensor(tensor);
+        if (info.dtype() == target.dtype()) {
+            device.stream().copyToDevice(host.data(), target);
+        } else {
+            DeviceMatrix raw = DeviceMatrix.allocate(device, tensor, info.dtype(), target.rows(), target.columns());
+            try (var buffer = raw.buffer()) {
+                device.stream().copyToDevice(host.data(), raw);
+                convert.convert(raw, target);
+            }
+        }
+        requireFinite(tensor, target);
+    }
+
+    private TensorInfo requireFloat(String tensor) {
+        TensorInfo info = checkpoint
+                .find(tensor)
+                .orElseThrow(() -> new InputException(checkpoint.directory() + " has no tensor " + tensor
+                        + ", which its config.json calls for; download the checkpoint again"));
+        if (!info.dtype().isComputeType()) {
+            throw new InputException(checkpoint.fileOf(tensor) + ": " + tensor + " is of type " + info.dtype()
+                    + "; only F32, F16 and BF16 weights can be computed with");
+        }
+        return info;
+    }
+
+    private void requireShape(TensorInfo info, DeviceMatrix target) {
+        Shape expected =
+                info.shape().rank() == 1 ? Shape.of(target.elementCount()) : Shape.of(target.rows(), target.columns());
+        boolean vector = info.shape().rank() == 1;
+        if (!info.shape().equals(expected) || vector && target.rows() != 1) {
+            long[] wanted =
+                    target.rows() == 1 ? new long[] {target.columns()} : new long[] {target.rows(), target.columns()};
+            throw new InputException(checkpoint.fileOf(info.name()) + ": " + info.name() + " has shape " + info.shape()
+                    + ", but config.json calls for " + Arrays.toString(wanted));
+        }
+    }
+
+    private void requireFinite(String tensor, DeviceMatrix loaded) {
+        OptionalLong bad = check.firstNonFinite(loaded);
+        if (bad.isPresent()) {
+            throw new InputException(checkpoint.fileOf(tensor) + ": " + tensor
+                    + " holds a NaN or an infinity at element " + bad.getAsLong()
+                    + "; the checkpoint is damaged, or its values do not fit " + loaded.dtype());
+        }
+    }
+}

@@ -1,0 +1,62 @@
+package io.gpuquant.model;
+
+import io.gpuquant.device.Device;
+import io.gpuquant.device.DeviceMatrix;
+import io.gpuquant.kernels.EmbeddingKernels;
+import io.gpuquant.tensor.DType;
+import java.lang.foreign.MemorySegment;
+
+/** Token ids into the residual stream before the first layer. */
+public final class Embedding {
+
+    private Embedding() {}
+
+    /** The ids of a sequence, as many as the chunking has tokens in one. */
+    @FunctionalInterface
+    public interface Sequences {
+        int[] ids(int sequence);
+    }
+
+    /**
+     * Fills the residual stream.
+     *
+     * @param hidden F32 [tokens, hidden size]
+     */
+    public static void fill(
+            Device device, ModelStructure structure, WeightSource source, Sequences sequences, ActivationStore hidden) {
+        ModelConfig config = structure.config();
+        Chunking chunking = hidden.chunking();
+        DeviceMatrix table = DeviceMatrix.allocate(
+                device,
+                structure.embedding(),
+                source.dtype(structure.embedding()),
+                config.vocabSize(),
+                config.hiddenSize());
+        DeviceMatrix ids = DeviceMatrix.allocate(device, "token ids", DType.I32, 1, chunking.mostTokens());
+        EmbeddingKernels kernels = new EmbeddingKernels(device.stream());
+        try (var tableBuffer = table.buffer();
+                var idBuffer = ids.buffer()) {
+            source.load(structure.embedding(), table);
+            for (int chunk = 0; chunk < chunking.count(); chunk++) {
+                DeviceMatrix chunkIds = ids.columns(0, chunking.tokens(chunk));
+                device.stream().copyToDevice(MemorySegment.ofArray(gather(chunking, chunk, sequences)), chunkIds);
+                DeviceMatrix rows = hidden.create(chunk);
+                kernels.gather(table, chunkIds, rows);
+                hidden.store(chunk, rows);
+            }
+        }
+    }
+
+    private static int[] gather(Chunking chunking, int chunk, Sequences sequences) {
+        int[] ids = new int[chunking.tokens(chunk)];
+        for (int i = 0; i < chunking.sequences(chunk); i++) {
+            System.arraycopy(
+                    sequences.ids(chunking.firstSequence(chunk) + i),
+                    0,
+                    ids,
+                    i * chunking.sequenceLength(),
+                    chunking.sequenceLength());
+        }
+        return ids;
+    }
+}

@@ -1,0 +1,26 @@
+package io.gpuquant.model;
+
+import io.gpuquant.device.DeviceMatrix;
+import io.gpuquant.tensor.DType;
+
+/**
+ * Where a model's weights come from. A quantized checkpoint is one too: it gives the weights that an engine computes with,
+ * under the names they had before.
+ */
+public interface WeightSource {
+
+    /**
+     * The type that a tensor is stored in, or was meant for before it was quantized: F32, F16 or BF16.
+     *
+     * @throws io.gpuquant.InputException when there is no such tensor or it is of another type
+     */
+    DType dtype(String tensor);
+
+    /**
+     * Writes a tensor into device memory, converted to the type of {@code target}.
+     *
+     * @param target [rows, columns], dense; a vector is one row
+     * @throws io.gpuquant.InputException when there is no such tensor, or it has another shape or holds a NaN or an infinity
+     */
+    void load(String tensor, DeviceMatrix target);
+}

@@ -1,0 +1,171 @@
+package io.gpuquant.quantize;
+
+import io.gpuquant.device.Device;
+import io.gpuquant.device.DeviceBuffer;
+import io.gpuquant.device.DeviceMatrix;
+import io.gpuquant.device.Gemm;
+import io.gpuquant.kernels.ActivationKernels;
+import io.gpuquant.kernels.ConvertKernels;
+import io.gpuquant.kernels.GptqBlock;
+import io.gpuquant.kernels.HessianKernels;
+import io.gpuquant.kernels.QuantizationGrid;
+import io.gpuquant.kernels.QuantizeKernels;
+import io.gpuquant.tensor.DType;
+
+/**
+ * GPTQ over all blocks of columns, from left to right, without the inverse of the Hessian.
+ *
+ * <p>With {@code H = R Rᵀ}, R upper triangular, GPTQ's factor of the inverse is {@code U = R⁻¹}. The weights that its lazy
+ * updates have reached when the turn comes to a block G are {@code W_G + (E R)_G R_GG⁻¹}, where E holds the errors {@code W -
+ * Ŵ} of the columns before G and zeros elsewhere: from {@code (W - W') = -E R U} restricted to G. So a block needs one product
+ * with the finished columns and one with a small inverse, and inside it the ordinary loop runs with {@code U_GG = R_GG⁻¹}.
+ */
+final class GptqLoop implements AutoCloseable {
+
+    private final Device device;
+    private final QuantizationGrid grid;
+    private final BlockPlan plan;
+    private final Factorization factorization;
+    private final StageBuffers result;
+    private final ColumnOrder order;
+    private final DeviceMatrix groups;
+    private final boolean scalesAreGiven;
+    private final QuantizeKernels kernels;
+    private final ConvertKernels copies;
+    private final DeviceBuffer stateBuffer;
+    private final DeviceBuffer productBuffer;
+    private final DeviceMatrix loss;
+
+    /**
+     * @param groups I32 [1, in], {@link ColumnOrder#groups} on the device
+     * @param scalesAreGiven whether {@code result} holds the scales of all groups already
+     */
+    GptqLoop(
+            Device device,
+            QuantizationGrid grid,
+            BlockPlan plan,
+            Factorization factorization,
+            StageBuffers result,
+            ColumnOrder order,
+            DeviceMatrix groups,
+            boolean scalesAreGiven) {
+        this.device = device;
+        this.grid = grid;
+        this.plan = plan;
+        this.factorization = factorization;
+        this.result = result;
+        this.order = order;
+        this.groups = groups;
+        this.scalesAreGiven = scalesAreGiven;
+        kernels = new QuantizeKernels(device.stream());
+        copies = new ConvertKernels(device.stream());
+        int rows = result.codes().rows();
+        long bytes = DType.F32.bytes((long) rows * HessianKernels.BLOCK);
+        stateBuffer = device.allocate("weights of a block", bytes);
+        productBuffer = device.allocate("errors times factor", bytes);
+        loss = DeviceMatrix.allocate(device, "loss of each row", DType.F32, 1, rows);
+        device.stream().clear(loss);
+    }
+
+    /**
+     * Quantizes all columns.
+     *
+     * @param weights F32 [rows, in], dense, columns in the order of their turns; overwritten by the errors
+     */
+    void run(DeviceMatrix weights) {
+        for (int i = 0; i < plan.blocks().size(); i++) {
+            BlockPlan.Block block = plan.blocks().get(i);
+            boolean groupStarts = block.start() % plan.groupSize() == 0;
+            if (plan.hasWideGroups() && !scalesAreGiven && groupStarts) {
+                findWideGrid(weights, i);
+            }
+            DeviceMatrix columns = weights.columns(block.start(), block.width());
+            DeviceMatrix state = view(stateBuffer, columns.rows(), block.width());
+            copies.copy(columns, state);
+            if (block.start() > 0) {
+                addShift(weights, i, state);
+            }
+            kernels.gptqBlock(
+                    new GptqBlock(
+                            columns,
+                            state,
+                            factorization.inverse(i),
+                            result.codes().columns(block.start(), block.width()),
+                            result.scales(),
+                            result.zeros(),
+                            groups.columns(block.start(), block.width()),
+                            scalesAreGiven || plan.hasWideGroups() ? 0 : plan.groupSize(),
+                            loss),
+                    grid);
+        }
+    }
+
+    /** Adds to {@code state} what the errors of all columns before a block move its weights by. */
+    private void addShift(DeviceMatrix weights, int index, DeviceMatrix state) {
+        BlockPlan.Block block = plan.blocks().get(index);
+        DeviceMatrix product = view(productBuffer, weights.rows(), block.width());
+        multiply(Gemm.of(weights.columns(0, block.start()), factorization.rows(0, block.start(), block), product));
+        multiply(Gemm.of(product, factorization.inverse(index), state).scaled(1, 1));
+    }
+
+    /**
+     * Finds the scales of a group that is wider than a block, from its weights at the moment its first column's turn comes.
+     */
+    private void findWideGrid(DeviceMatrix weights, int firstBlock) {
+        int start = plan.blocks().get(firstBlock).start();
+        DeviceMatrix group = weights.columns(start, plan.groupSize());
+        int slot = order.groups()[start];
+        DeviceMatrix scales = result.scales().rows(slot, 1);
+        DeviceMatrix zeros = result.zeros().rows(slot, 1);
+        if (start == 0) {
+            kernels.findGrids(group, plan.groupSize(), grid, scales, zeros);
+            return;
+        }
+        DeviceMatrix state =
+                DeviceMatrix.allocate(device, "weights of a group", DType.F32, group.rows(), group.columns());
+        DeviceMatrix shift =
+                DeviceMatrix.allocate(device, "shift of a group", DType.F32, group.rows(), group.columns());
+        try (var stateMemory = state.buffer();
+                var shiftMemory = shift.buffer()) {
+            solveShift(weights, firstBlock, shift);
+            copies.copy(group, state);
+            new ActivationKernels(device.stream()).residualAdd(state, shift);
+            kernels.findGrids(state, plan.groupSize(), grid, scales, zeros);
+        }
+    }
+
+    /** Solves {@code X R_GG = (E R)_G} for the shift X of a whole group G of several blocks, block by block. */
+    private void solveShift(DeviceMatrix weights, int firstBlock, DeviceMatrix shift) {
+        int start = plan.blocks().get(firstBlock).start();
+        DeviceMatrix errors = weights.columns(0, start);
+        for (int i = firstBlock; i < plan.blocks().size(); i++) {
+            BlockPlan.Block block = plan.blocks().get(i);
+            int within = block.start() - start;
+            if (within >= plan.groupSize()) {
+                return;
+            }
+            DeviceMatrix rightSide = view(productBuffer, weights.rows(), block.width());
+            multiply(Gemm.of(errors, factorization.rows(0, start, block), rightSide));
+            if (within > 0) {
+                multiply(Gemm.of(shift.columns(0, within), factorization.rows(start, within, block), rightSide)
+                        .scaled(-1, 1));
+            }
+            multiply(Gemm.of(rightSide, factorization.inverse(i), shift.columns(within, block.width())));
+        }
+    }
+
+    private void multiply(Gemm gemm) {
+        device.blas().gemm(device.stream(), gemm);
+    }
+
+    private static DeviceMatrix view(DeviceBuffer buffer, int rows, int columns) {
+        return DeviceMatrix.of(buffer, DType.F32, rows, columns);
+    }
+
+    @Override
+    public void close() {
+        loss.buffer().close();
+        productBuffer.close();
+        stateBuffer.close();
+    }
+}

@@ -1,0 +1,266 @@
+/*
+ * The inside of the fake driver: memory whose life is checked, and streams that do nothing until someone waits.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NOT_INITIALIZED = 3, NO_DEVICE = 100, INVALID_DEVICE = 101,
+       INVALID_CONTEXT = 201, NOT_FOUND = 500, ILLEGAL_ADDRESS = 700 };
+enum { MAX_PARAMETERS = 64, LOG_BYTES = 1 << 20, LARGE = 64 << 20, SHARED_BY_RIGHT = 48 << 10, DEVICE_KIND = 0,
+       HOST_KIND = 1 };
+
+/* ---- what tests set and see ------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *text;
+    const char *entry;
+    uint32_t grid[3];
+    uint32_t block[3];
+    uint32_t sharedBytes;
+    uint32_t count;
+    uint32_t sizes[MAX_PARAMETERS];
+    void *parameters[MAX_PARAMETERS];
+} Launch;
+
+typedef struct {
+    const char *name;
+    long value;
+    long initial;
+} Setting;
+
+static Setting settings[] = {
+    {"devices", 1, 1},        {"major", 8, 8},           {"minor", 0, 0},
+    {"version", 12040, 12040}, {"memory", 1L << 40, 1L << 40}, {"pools", 1, 1},
+    {"sharedPerBlock", 166912, 166912}, {"staticShared", 0, 0},   {"turings", 0, 0},
+};
+
+static struct { char function[64]; int result; int skip; } failures[16];
+static int failureCount;
+static char callLog[LOG_BYTES];
+static size_t callLogLength;
+static char jitLog[4096];
+static int (*launchCallback)(const Launch *);
+static int (*signatureCallback)(const char *text, const char *entry, int32_t *sizes);
+
+static long setting(const char *name) {
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        if (!strcmp(settings[i].name, name)) return settings[i].value;
+    abort();
+}
+
+/* ---- what there is ---------------------------------------------------------------------------------------------- */
+
+typedef struct Allocation {
+    int kind;
+    int live; /* for device memory: between the allocation's turn in its stream and the release's */
+    char *memory;
+    size_t bytes;
+    struct Allocation *next;
+} Allocation;
+
+typedef enum { COPY_TO_DEVICE, COPY_TO_HOST, COPY_ON_DEVICE, SET, LAUNCH, WAIT, APPEAR, VANISH, CALL } Kind;
+
+typedef struct Stream Stream;
+
+typedef struct Op {
+    Kind kind;
+    char *target;
+    const char *source;
+    size_t bytes;
+    int value;
+    Launch *launch;
+    Stream *awaited;
+    long awaitedTicket;
+    Allocation *allocation;
+    int (*call)(void *);
+    void *argument;
+    struct Op *next;
+} Op;
+
+struct Stream {
+    Op *first, *last;
+    long queued, done;
+    Stream *next;
+};
+
+typedef struct { Stream *stream; long ticket; } Event;
+typedef struct { char *text; } Module;
+typedef struct { Module *module; char *entry; uint32_t count; int32_t sizes[MAX_PARAMETERS]; int dynamicShared; } Function;
+
+static Allocation *allocations;
+static Stream *streams;
+static long usedBytes, contexts, events, modules;
+static int initialized, fault;
+static __thread int current;
+
+/* ---- bookkeeping ------------------------------------------------------------------------------------------------ */
+
+static void note(const char *name, long value) {
+    char line[128];
+    int length = snprintf(line, sizeof line, value < 0 ? "%s\n" : "%s %ld\n", name, value);
+    if (callLogLength + length < LOG_BYTES) {
+        memcpy(callLog + callLogLength, line, length + 1);
+        callLogLength += length;
+    }
+}
+
+static int injected(const char *name) {
+    for (int i = 0; i < failureCount; i++)
+        if (!strcmp(failures[i].function, name) && failures[i].skip-- <= 0) {
+            int result = failures[i].result;
+            failures[i] = failures[--failureCount];
+            return result;
+        }
+    return SUCCESS;
+}
+
+/* Begins a call that needs no context. */
+static int enterDriver(const char *name) {
+    note(name, -1);
+    int result = injected(name);
+    return result ? result : initialized ? SUCCESS : NOT_INITIALIZED;
+}
+
+/* Begins a call that needs one, and reports what went wrong in queued work. */
+static int enter(const char *name, long value) {
+    note(name, value);
+    int result = injected(name);
+    if (result) return result;
+    if (!initialized) return NOT_INITIALIZED;
+    return fault ? fault : current ? SUCCESS : INVALID_CONTEXT;
+}
+
+#define ENTER_DRIVER() do { int r_ = enterDriver(__func__); if (r_) return r_; } while (0)
+#define ENTER(value) do { int r_ = enter(__func__, value); if (r_) return r_; } while (0)
+
+static Allocation *holding(int kind, const void *address, size_t bytes) {
+    for (Allocation *a = allocations; a; a = a->next)
+        if (a->kind == kind && a->live && (const char *) address >= a->memory
+                && (const char *) address + bytes <= a->memory + a->bytes)
+            return a;
+    return NULL;
+}
+
+static Allocation *newAllocation(int kind, size_t bytes, int live) {
+    if (kind == DEVICE_KIND && usedBytes + (long) bytes > setting("memory")) return NULL;
+    Allocation *a = calloc(1, sizeof *a);
+    a->kind = kind;
+    a->live = live;
+    a->bytes = bytes;
+    if (bytes >= LARGE) {
+        a->memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    } else {
+        a->memory = aligned_alloc(4096, (bytes + 4095) & -4096L);
+        memset(a->memory, 0xA5, bytes);
+    }
+    a->next = allocations;
+    allocations = a;
+    if (kind == DEVICE_KIND) usedBytes += bytes;
+    return a;
+}
+
+static void destroyAllocation(Allocation *a) {
+    Allocation **link = &allocations;
+    while (*link != a) link = &(*link)->next;
+    *link = a->next;
+    if (a->kind == DEVICE_KIND) usedBytes -= a->bytes;
+    if (a->bytes >= LARGE) {
+        munmap(a->memory, a->bytes);
+    } else {
+        memset(a->memory, 0xDD, a->bytes);
+        free(a->memory);
+    }
+    free(a);
+}
+
+/* ---- queues ----------------------------------------------------------------------------------------------------- */
+
+static int run(Stream *stream, long ticket);
+
+/* Copies; pages that hold the bytes already are not written, so that copies of gigabytes of nothing take no memory. */
+static int copy(char *target, const char *source, size_t bytes) {
+    for (size_t done = 0; done < bytes; done += 4096) {
+        size_t part = bytes - done < 4096 ? bytes - done : 4096;
+        if (memcmp(target + done, source + done, part)) memcpy(target + done, source + done, part);
+    }
+    return SUCCESS;
+}
+
+static int execute(Op *op) {
+    switch (op->kind) {
+        case COPY_TO_DEVICE:
+            if (!holding(DEVICE_KIND, op->target, op->bytes)) return ILLEGAL_ADDRESS;
+            if (!holding(HOST_KIND, op->source, op->bytes)) return INVALID_VALUE; /* pageable, or freed */
+            return copy(op->target, op->source, op->bytes);
+        case COPY_TO_HOST:
+            if (!holding(DEVICE_KIND, op->source, op->bytes)) return ILLEGAL_ADDRESS;
+            if (!holding(HOST_KIND, op->target, op->bytes)) return INVALID_VALUE;
+            return copy(op->target, op->source, op->bytes);
+        case COPY_ON_DEVICE:
+            if (!holding(DEVICE_KIND, op->source, op->bytes) || !holding(DEVICE_KIND, op->target, op->bytes))
+                return ILLEGAL_ADDRESS;
+            return copy(op->target, op->source, op->bytes);
+        case SET:
+            if (!holding(DEVICE_KIND, op->target, op->bytes)) return ILLEGAL_ADDRESS;
+            memset(op->target, op->value, op->bytes);
+            return SUCCESS;
+        case LAUNCH: {
+            int result = launchCallback ? launchCallback(op->launch) : SUCCESS;
+            for (uint32_t i = 0; i < op->launch->count; i++) free(op->launch->parameters[i]);
+            free(op->launch);
+            return result;
+        }
+        case WAIT:
+            return run(op->awaited, op->awaitedTicket);
+        case APPEAR:
+            op->allocation->live = 1;
+            return SUCCESS;
+        case VANISH:
+            destroyAllocation(op->allocation);
+            return SUCCESS;
+        case CALL:
+            return op->call(op->argument);
+    }
+    return INVALID_VALUE;
+}
+
+static int run(Stream *stream, long ticket) {
+    while (!fault && stream->done < ticket) {
+        Op *op = stream->first;
+        stream->first = op->next;
+        if (!op->next) stream->last = NULL;
+        int result = execute(op);
+        free(op);
+        stream->done++;
+        if (result) fault = result;
+    }
+    return fault;
+}
+
+static int runAll(void) {
+    for (Stream *s = streams; s; s = s->next) run(s, s->queued);
+    return fault;
+}
+
+static int queue(Stream *stream, Op op) {
+    Op *copyOfOp = malloc(sizeof op);
+    *copyOfOp = op;
+    copyOfOp->next = NULL;
+    if (stream->last) stream->last->next = copyOfOp; else stream->first = copyOfOp;
+    stream->last = copyOfOp;
+    stream->queued++;
+    return SUCCESS;
+}
+
+static void destroyEverything(void) {
+    while (allocations) destroyAllocation(allocations);
+    while (streams) {
+        Stream *next = streams->next;
+        free(streams);
+        streams = next;
+    }
+    events = modules = 0;
+}
