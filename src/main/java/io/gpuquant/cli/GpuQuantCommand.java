@@ -15,6 +15,7 @@ import picocli.CommandLine.Command;
             GptqCommand.class,
             RtnCommand.class,
             PerplexityCommand.class,
+            CompareCommand.class,
             VerifyCommand.class,
             InspectCommand.class,
             DevicesCommand.class,
