@@ -45,6 +45,9 @@ class ApproximationsTest {
     @Test
     void areRoundedCorrectlyUnlessPerturbed() {
         BOUNDS.forEach((opcode, bound) -> {
+            if (opcode.equals("ex2")) {
+                return;
+            }
             LaneFunctions.Int1 function = Approximations.of(opcode, MachineOptions.checked());
             for (float input : inputs()) {
                 float result = Float.intBitsToFloat(function.apply(Float.floatToRawIntBits(input)));
@@ -54,6 +57,40 @@ class ApproximationsTest {
                         .isLessThanOrEqualTo(0.5001 * Math.ulp((float) exact));
             }
         });
+    }
+
+    @Test
+    void powersOfTwoErrByLessThanAUnitInTheLastPlace() {
+        LaneFunctions.Int1 ex2 = Approximations.of("ex2", MachineOptions.checked());
+        Random random = new Random(7);
+        for (int i = 0; i < 100_000; i++) {
+            float input = (float) (random.nextDouble() * 277.9 - 150);
+            double exact = Math.pow(2, input);
+            float result = Float.intBitsToFloat(ex2.apply(Float.floatToRawIntBits(input)));
+            assertThat(Math.abs(result - exact))
+                    .as("ex2(%s)", input)
+                    .isLessThan(Math.max(exact * Math.pow(2, -23.6), Float.MIN_VALUE));
+        }
+    }
+
+    @Test
+    void powersOfTwoAreExactForWholeNumbersAndAtTheEnds() {
+        LaneFunctions.Int1 ex2 = Approximations.of("ex2", MachineOptions.checked());
+        for (int whole = -149; whole <= 127; whole++) {
+            assertThat(ex2.apply(Float.floatToRawIntBits(whole)))
+                    .as("ex2(%s)", whole)
+                    .isEqualTo(Float.floatToRawIntBits((float) Math.pow(2, whole)));
+        }
+        for (float large : new float[] {128, 200, 1e9f, Float.MAX_VALUE, Float.POSITIVE_INFINITY}) {
+            assertThat(ex2.apply(Float.floatToRawIntBits(large)))
+                    .as("ex2(%s)", large)
+                    .isEqualTo(0x7f800000);
+            float small = Math.min(-large, -151);
+            assertThat(ex2.apply(Float.floatToRawIntBits(small)))
+                    .as("ex2(%s)", small)
+                    .isZero();
+        }
+        assertThat(Float.intBitsToFloat(ex2.apply(FloatBits.NAN))).isNaN();
     }
 
     @Test
