@@ -46,8 +46,8 @@ final class Approximations {
 
     private record PerturbedDivision(long seed) {}
 
-    /** Relative bound of {@code div.full} and {@code div.approx}: two units in the last place. */
-    private static final double DIVISION_BOUND = 0x1p-22;
+    /** Relative bound that keeps {@code div.full} and {@code div.approx} within two units in the last place. */
+    private static final double DIVISION_BOUND = 0x1p-23;
 
     /** Beyond this, powers of two are zero or infinite in float32. */
     private static final float EXP2_LIMIT = 200;
