@@ -70,6 +70,15 @@ final class Deviation {
         return tolerance(longestSum(config), PRODUCTS_OF_LAYER * config.numHiddenLayers() + 1);
     }
 
+    /**
+     * What it costs, in units of {@link #relative}, that frequencies and angles are float32: the angle of position p is
+     * off by at most {@code 3 u p}, and so is a rotated query or key; scores are near one, and their errors average out in
+     * the weighted sum of the values.
+     */
+    static double ofAngles(int positions) {
+        return 3 * ROUNDOFF * positions;
+    }
+
     private static int longestSum(ModelConfig config) {
         return Math.max(Math.max(config.hiddenSize(), config.intermediateSize()), config.queryWidth());
     }
