@@ -26,7 +26,11 @@ public final class Evaluator {
     private final WeightSource source;
     private final DType operandType;
 
+    /**
+     * @throws InputException when a tensor is missing or has another shape than the structure's
+     */
     public Evaluator(Device device, ModelStructure structure, WeightSource source) {
+        structure.requireTensors(source);
         this.device = device;
         this.structure = structure;
         this.source = source;

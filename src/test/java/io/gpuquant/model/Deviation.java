@@ -1,7 +1,7 @@
 package io.gpuquant.model;
 
 /** How far apart two computations of the same matrix are, and how far apart they may be. */
-final class Deviation {
+public final class Deviation {
 
     /** Unit roundoff of float32. */
     private static final double ROUNDOFF = 0x1p-24;
@@ -12,7 +12,7 @@ final class Deviation {
      * The largest difference in any row, divided by the row's root mean square: what an error means for a vector that is
      * normalized next, or turned into probabilities.
      */
-    static double relative(float[] actual, double[] expected, int columns) {
+    public static double relative(float[] actual, double[] expected, int columns) {
         if (actual.length != expected.length || actual.length % columns != 0) {
             throw new IllegalArgumentException(actual.length + " values, not " + expected.length);
         }
@@ -32,7 +32,7 @@ final class Deviation {
         return worst;
     }
 
-    static double relative(float[] actual, float[] expected, int columns) {
+    public static double relative(float[] actual, float[] expected, int columns) {
         double[] wide = new double[expected.length];
         for (int i = 0; i < wide.length; i++) {
             wide[i] = expected[i];
@@ -53,20 +53,20 @@ final class Deviation {
      * @param longestSum the longest sum of any product
      * @param products products between the input and the result
      */
-    static double tolerance(int longestSum, int products) {
+    public static double tolerance(int longestSum, int products) {
         return 4 * Math.sqrt(longestSum) * ROUNDOFF * products;
     }
 
     /** Products of a layer that stand one behind the other: values, their weighted sum, output, gate or up, and down. */
-    static final int PRODUCTS_OF_LAYER = 5;
+    public static final int PRODUCTS_OF_LAYER = 5;
 
     /** The tolerance for the residual stream after some layers. */
-    static double toleranceAfter(int layers, ModelConfig config) {
+    public static double toleranceAfter(int layers, ModelConfig config) {
         return tolerance(longestSum(config), PRODUCTS_OF_LAYER * layers);
     }
 
     /** The tolerance for the logits. */
-    static double toleranceOfLogits(ModelConfig config) {
+    public static double toleranceOfLogits(ModelConfig config) {
         return tolerance(longestSum(config), PRODUCTS_OF_LAYER * config.numHiddenLayers() + 1);
     }
 
@@ -75,7 +75,7 @@ final class Deviation {
      * off by at most {@code 3 u p}, and so is a rotated query or key; scores are near one, and their errors average out in
      * the weighted sum of the values.
      */
-    static double ofAngles(int positions) {
+    public static double ofAngles(int positions) {
         return 3 * ROUNDOFF * positions;
     }
 
