@@ -13,7 +13,11 @@ public final class Evaluator {
     private final Device device;
     private final List<EvaluatedModel> models;
 
-    /** For one model. */
+    /**
+     * For one model.
+     *
+     * @throws io.gpuquant.InputException when a tensor is missing or has another shape than the structure's
+     */
     public Evaluator(Device device, ModelStructure structure, WeightSource source) {
         this(device, List.of(new EvaluatedModel(structure, source)));
     }
@@ -22,12 +26,14 @@ public final class Evaluator {
      * For models that are compared with the first; all must have the same layers, hidden size and vocabulary.
      *
      * @throws IllegalArgumentException when they do not
+     * @throws io.gpuquant.InputException when a tensor is missing or has another shape than the structure's
      */
     public Evaluator(Device device, List<EvaluatedModel> models) {
         this.device = device;
         this.models = List.copyOf(models);
         ModelStructure first = this.models.getFirst().structure();
         for (EvaluatedModel model : this.models) {
+            model.structure().requireTensors(model.weights());
             if (!isComparable(first, model.structure())) {
                 throw new IllegalArgumentException("models of different extents cannot be compared");
             }

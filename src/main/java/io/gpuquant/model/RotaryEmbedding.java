@@ -36,6 +36,11 @@ public final class RotaryEmbedding {
         };
     }
 
+    /** An embedding with these frequencies, the angles per position. */
+    RotaryEmbedding(float[] inverseFrequencies) {
+        this.inverseFrequencies = inverseFrequencies.clone();
+    }
+
     /** The angle per position of each pair of elements, [headDim / 2], in radians. */
     public float[] inverseFrequencies() {
         return inverseFrequencies.clone();
