@@ -18,6 +18,7 @@ import picocli.CommandLine.Command;
             VerifyCommand.class,
             InspectCommand.class,
             DevicesCommand.class,
+            SelftestCommand.class,
             AutoComplete.GenerateCompletion.class
         },
         footer = {
