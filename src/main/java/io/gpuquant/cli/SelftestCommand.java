@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.function.Function;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -43,17 +44,30 @@ final class SelftestCommand implements Callable<Integer> {
     @Mixin
     private final RunOptions run = new RunOptions();
 
+    private final Function<Device, Report> tester;
+
+    /** Called by picocli. */
+    SelftestCommand() {
+        this(SelfTest::run);
+    }
+
+    /** With a tester of devices that may be wrong, for tests. */
+    SelftestCommand(Function<Device, Report> tester) {
+        this.tester = tester;
+    }
+
     @Override
     public Integer call() {
         Report report;
         try (Device device = target.open()) {
             if (!run.json && !run.quiet) {
-                noGpuNote(target.device, device, Devices.installed().providers()).ifPresent(note -> {
-                    spec.commandLine().getErr().println(note);
-                    spec.commandLine().getErr().flush();
-                });
+                noGpuNote(target.device, device, Devices.installed().providers())
+                        .ifPresent(note -> {
+                            spec.commandLine().getErr().println(note);
+                            spec.commandLine().getErr().flush();
+                        });
             }
-            report = SelfTest.run(device);
+            report = tester.apply(device);
         }
         print(report, spec.commandLine().getOut(), run.json);
         report.firstFailure().ifPresent(failure -> {
@@ -95,8 +109,10 @@ final class SelftestCommand implements Callable<Integer> {
     }
 
     private static void printTable(Report report, PrintWriter out) {
-        out.println("device     " + report.device().id() + ", " + report.device().name());
-        out.println("kernels    " + report.device().architecture() + ", " + report.device().driver());
+        out.println(
+                "device     " + report.device().id() + ", " + report.device().name());
+        out.println("kernels    " + report.device().architecture() + ", "
+                + report.device().driver());
         out.println("products   " + report.blas());
         out.println("reference  " + report.reference());
         out.println();
@@ -113,7 +129,8 @@ final class SelftestCommand implements Callable<Integer> {
                     finding.isOk() ? "ok" : "FAILED");
         }
         table.print(out);
-        long failed = report.findings().stream().filter(finding -> !finding.isOk()).count();
+        long failed =
+                report.findings().stream().filter(finding -> !finding.isOk()).count();
         out.println();
         out.println(
                 failed == 0

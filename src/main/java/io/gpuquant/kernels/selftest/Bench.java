@@ -80,11 +80,25 @@ final class Bench implements AutoCloseable {
 
     /** A matrix of F32, F16 or BF16 in a buffer of these elements, each rounded to the type. */
     DeviceMatrix matrix(DType dtype, Layout layout, float[] buffer) {
-        MemorySegment bytes = MemorySegment.ofArray(new byte[buffer.length * dtype.bytes()]);
-        for (int i = 0; i < buffer.length; i++) {
-            Elements.setFloat(bytes, dtype, i, buffer[i]);
+        return matrix(dtype, layout, encoded(dtype, buffer));
+    }
+
+    private static MemorySegment encoded(DType dtype, float[] values) {
+        MemorySegment bytes = MemorySegment.ofArray(new byte[values.length * dtype.bytes()]);
+        for (int i = 0; i < values.length; i++) {
+            Elements.setFloat(bytes, dtype, i, values[i]);
         }
-        return matrix(dtype, layout, bytes);
+        return bytes;
+    }
+
+    /** The numbers of a type that are nearest to these. */
+    static float[] rounded(DType dtype, float[] values) {
+        MemorySegment bytes = encoded(dtype, values);
+        float[] rounded = new float[values.length];
+        for (int i = 0; i < values.length; i++) {
+            rounded[i] = Elements.floatAt(bytes, dtype, i);
+        }
+        return rounded;
     }
 
     /** A matrix of U8 in a buffer of integers below {@code bound}. */

@@ -88,9 +88,7 @@ final class Deviation {
         }
         double difference = Math.abs(value - should);
         difference = Double.isNaN(difference) ? Double.POSITIVE_INFINITY : difference;
-        boolean right = allowed == 0
-                ? difference == 0 && actual.dtype() != expected.dtype()
-                : difference <= allowed;
+        boolean right = allowed == 0 ? difference == 0 && actual.dtype() != expected.dtype() : difference <= allowed;
         if (!right || allowed > 0) {
             largest = Math.max(largest, difference);
             ofAllowed = Math.max(ofAllowed, allowed == 0 ? Double.POSITIVE_INFINITY : difference / allowed);

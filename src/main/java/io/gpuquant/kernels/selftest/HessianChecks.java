@@ -13,8 +13,12 @@ final class HessianChecks {
 
     static List<Check> all() {
         return List.of(
-                Check.exact("symmetrize", sizes(1, 33, 129, 260).mapToObj(Symmetrize::new).toList()),
-                Check.exact("hessian_prepare", sizes(1, 33, 129, 260).mapToObj(Prepare::new).toList()),
+                Check.exact(
+                        "symmetrize",
+                        sizes(2, 33, 129, 260).mapToObj(Symmetrize::new).toList()),
+                Check.exact(
+                        "hessian_prepare",
+                        sizes(1, 33, 129, 260).mapToObj(Prepare::new).toList()),
                 Check.exact(
                         "cholesky_reversed_block",
                         List.of(
@@ -81,9 +85,7 @@ final class HessianChecks {
             return broken
                     ? List.of(bench.read("status", status))
                     : List.of(
-                            bench.read("factor", block),
-                            bench.read("inverse", inverse),
-                            bench.read("status", status));
+                            bench.read("factor", block), bench.read("inverse", inverse), bench.read("status", status));
         }
     }
 }

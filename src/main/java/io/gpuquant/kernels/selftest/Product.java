@@ -4,8 +4,6 @@ import io.gpuquant.device.Blas;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.device.Gemm;
 import io.gpuquant.tensor.DType;
-import io.gpuquant.tensor.Elements;
-import java.lang.foreign.MemorySegment;
 
 /**
  * A matrix product with random operands, in windows of larger matrices.
@@ -34,19 +32,9 @@ record Product(
 
         private Operands(Bench bench) {
             this.bench = bench;
-            a = bench.gaussian(batch * layoutA().elements(), 1);
-            b = bench.gaussian(batch * layoutB().elements(), 1);
+            a = Bench.rounded(dtype, bench.gaussian(batch * layoutA().elements(), 1));
+            b = Bench.rounded(dtype, bench.gaussian(batch * layoutB().elements(), 1));
             c = bench.gaussian(batch * layoutC().elements(), 1);
-            round(a);
-            round(b);
-        }
-
-        private void round(float[] values) {
-            MemorySegment bytes = MemorySegment.ofArray(new byte[dtype.bytes()]);
-            for (int i = 0; i < values.length; i++) {
-                Elements.setFloat(bytes, dtype, 0, values[i]);
-                values[i] = Elements.floatAt(bytes, dtype, 0);
-            }
         }
 
         /** Computes on the device. */
@@ -97,8 +85,16 @@ record Product(
             int fromB = set * layoutB().elements();
             double sum = 0;
             for (int l = 0; l < k; l++) {
-                double term = (double) a[fromA + (transposeA ? layoutA().index(l, row) : layoutA().index(row, l))]
-                        * b[fromB + (transposeB ? layoutB().index(column, l) : layoutB().index(l, column))];
+                double term = (double) a[
+                                fromA
+                                        + (transposeA
+                                                ? layoutA().index(l, row)
+                                                : layoutA().index(row, l))]
+                        * b[
+                                fromB
+                                        + (transposeB
+                                                ? layoutB().index(column, l)
+                                                : layoutB().index(l, column))];
                 sum += ofMagnitudes ? Math.abs(term) : term;
             }
             return sum;

@@ -114,12 +114,7 @@ final class ProductChecks {
         }
 
         private float[] x(Bench bench) {
-            float[] values = bench.gaussian(layoutX().elements(), 1);
-            for (int i = 0; i < values.length; i++) {
-                // Few bits, so that every type holds the same numbers.
-                values[i] = (float) Math.rint(values[i] * 16) / 16;
-            }
-            return values;
+            return Bench.rounded(type, bench.gaussian(layoutX().elements(), 1));
         }
 
         private float[] before(Bench bench) {
@@ -134,7 +129,8 @@ final class ProductChecks {
         private double sum(float[] x, int row, int column, boolean ofMagnitudes) {
             double sum = 0;
             for (int token = 0; token < tokens; token++) {
-                double term = (double) x[layoutX().index(token, row)] * x[layoutX().index(token, column)];
+                double term =
+                        (double) x[layoutX().index(token, row)] * x[layoutX().index(token, column)];
                 sum += ofMagnitudes ? Math.abs(term) : term;
             }
             return sum;
