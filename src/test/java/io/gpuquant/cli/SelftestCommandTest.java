@@ -96,14 +96,16 @@ class SelftestCommandTest {
                 List.of(
                         new Finding("rope", accuracy, 3, 0.5, 0.25, Optional.empty()),
                         new Finding("swiglu", accuracy, 7, 1.5, 4, Optional.of("a case is wrong"))));
-        assertThat(run(new SelftestCommand(device -> report), "--device", "host")).isEqualTo(5);
+        assertThat(run(new SelftestCommand(device -> report), "--device", "host"))
+                .isEqualTo(5);
         assertThat(out.toString())
                 .containsPattern("rope +3 +B +0\\.50 +25\\.0% +ok")
                 .containsPattern("swiglu +7 +B +1\\.5 +400\\.0% +FAILED")
                 .contains("1 of 2 kernels and services FAILED");
         assertThat(err.toString())
-                .isEqualTo("gpuquant: swiglu fails on cuda:0 (a device): a case is wrong; do not quantize on this device"
-                        + " before its driver has been updated, or report this if it stays\n");
+                .isEqualTo(
+                        "gpuquant: swiglu fails on cuda:0 (a device): a case is wrong; do not quantize on this device"
+                                + " before its driver has been updated, or report this if it stays\n");
     }
 
     @Test

@@ -27,12 +27,14 @@ final class NonFiniteChecks {
         public List<Output> run(Bench bench) {
             CheckKernels kernels = new CheckKernels(bench.device());
             float[] values = bench.gaussian(matrix.elements(), 100);
-            long none = kernels.firstNonFinite(bench.matrix(type, matrix, values)).orElse(-1);
+            long none =
+                    kernels.firstNonFinite(bench.matrix(type, matrix, values)).orElse(-1);
             int last = values.length - 1;
             values[last] = Float.NaN;
             values[Math.min(last, matrix.offset() + position + 300)] = Float.NEGATIVE_INFINITY;
             values[matrix.offset() + position] = Float.POSITIVE_INFINITY;
-            long first = kernels.firstNonFinite(bench.matrix(type, matrix, values)).orElse(-1);
+            long first =
+                    kernels.firstNonFinite(bench.matrix(type, matrix, values)).orElse(-1);
             return List.of(Output.of("index where there is none", none), Output.of("index of the first", first));
         }
 
