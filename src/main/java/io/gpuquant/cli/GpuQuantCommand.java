@@ -19,6 +19,7 @@ import picocli.CommandLine.Command;
             VerifyCommand.class,
             InspectCommand.class,
             DevicesCommand.class,
+            SelftestCommand.class,
             AutoComplete.GenerateCompletion.class
         },
         footer = {

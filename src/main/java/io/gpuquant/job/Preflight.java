@@ -23,7 +23,7 @@ import java.util.Map;
 import java.util.stream.Stream;
 
 /** Checks everything that can be known to fail before any work is done, and decides the rest. */
-public final class Preflight {
+final class Preflight {
 
     private static final List<Integer> USUAL_GROUP_SIZES = List.of(128, 64, 32);
 
@@ -34,7 +34,7 @@ public final class Preflight {
      *
      * @throws InputException when the model, or the combination of model and options, cannot be quantized
      */
-    public static QuantizationPlan plan(QuantizationJobOptions options, Checkpoint checkpoint, ModelConfig config) {
+    static QuantizationPlan plan(QuantizationJobOptions options, Checkpoint checkpoint, ModelConfig config) {
         config.quantizationConfig().ifPresent(existing -> {
             throw new InputException(options.model() + " is already quantized ("
                     + existing.path("quant_method").asText("method not given")
