@@ -105,6 +105,12 @@ dist: build
 interop: build
 	@JAVA_HOME="$(JDK)" GPUQUANT=$(DIST)/bin/gpuquant src/interop/run
 
+# Measures the virtual GPU; ARGUMENTS go to JMH, such as ARGUMENTS='-p workload=QUANTIZE'.
+bench:
+	$(MVN) -q -Pbench -Dspotless.check.skip=true process-classes
+	"$(JDK)/bin/java" -cp "target/classes:target/jmh/classes:src/jmh/resources:src/test/resources:$$(cat target/jmh/classpath)" \
+	  io.gpuquant.ptx.VirtualGpuBenchmark $(ARGUMENTS)
+
 format:
 	$(MVN) -q spotless:apply
 
