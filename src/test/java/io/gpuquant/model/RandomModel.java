@@ -50,7 +50,7 @@ public record RandomModel(ObjectNode config, List<HostTensor> tensors) {
         return new Weights(config, dtype, seed).model();
     }
 
-    /** Writes the model as one file. */
+    /** Writes the model as one file, in place of one that is there. */
     public Path write(Path folder) {
         return write(folder, CheckpointLayout.DEFAULT_MAX_SHARD_BYTES);
     }
@@ -58,6 +58,7 @@ public record RandomModel(ObjectNode config, List<HostTensor> tensors) {
     /** Writes the model in files of at most {@code maxShardBytes}. */
     public Path write(Path folder, long maxShardBytes) {
         try {
+            Files.deleteIfExists(folder.resolve("model.safetensors"));
             TestCheckpoints.write(folder, tensors, maxShardBytes);
             Files.writeString(folder.resolve("config.json"), config.toString());
         } catch (IOException failure) {
