@@ -7,7 +7,6 @@ import io.gpuquant.device.DeviceOptions;
 import io.gpuquant.device.host.HostDevice;
 import io.gpuquant.kernels.QuantizationGrid;
 import io.gpuquant.kernels.QuantizationGrid.Search;
-import io.gpuquant.ptx.MachineOptions;
 import io.gpuquant.quantize.GptqOptions.Ordering;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -191,8 +190,8 @@ class GptqMethodAgreementTest {
         QuantizationGrid grid = new QuantizationGrid(4, false, 1, Search.MIN_MAX);
         GptqOptions options = new GptqOptions(grid, groupSize, Ordering.GROUP_AWARE, false, DAMPING);
         SyntheticStage stage = SyntheticStage.of(110, 320, 9);
-        HostDevice checked = HostDevice.open(new DeviceOptions(Long.MAX_VALUE, 1), MachineOptions.checked());
-        try (StageLab kernels = new StageLab(WatchedDevice.ofKernelsOnly(checked))) {
+        HostDevice host = HostDevice.open(new DeviceOptions(Long.MAX_VALUE, 2));
+        try (StageLab kernels = new StageLab(WatchedDevice.ofKernelsOnly(host))) {
             StageOutcome outcome = kernels.gptq(stage, options);
             Follower follower = new Follower(outcome, grid);
             ReferenceGptq.follow(stage, DAMPING, ReferenceScheme.of(options, stage), follower);
