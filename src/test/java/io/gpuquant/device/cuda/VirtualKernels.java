@@ -54,15 +54,13 @@ final class VirtualKernels implements FakeCuda.Kernels, FakeCuda.Signatures, Aut
 
     @Override
     public int launch(FakeCuda.Launch launch) {
-        PtxKernel kernel = modules.computeIfAbsent(
-                        launch.moduleText(), text -> machine.compile("loaded.ptx", text))
+        PtxKernel kernel = modules.computeIfAbsent(launch.moduleText(), text -> machine.compile("loaded.ptx", text))
                 .kernel(launch.entry());
         Map<MemorySegment, Allocation> lent = new HashMap<>();
         byte[] block = parameterBlock(kernel, launch, lent);
         try {
             machine.launch(kernel, triple(launch.grid()), triple(launch.block()), launch.dynamicSharedBytes(), block);
-            lent.forEach((memory, loan) ->
-                    memory.copyFrom(machine.memory().readable(loan.base(), loan.byteSize())));
+            lent.forEach((memory, loan) -> memory.copyFrom(machine.memory().readable(loan.base(), loan.byteSize())));
         } finally {
             lent.values().forEach(machine.memory()::free);
         }
@@ -88,8 +86,7 @@ final class VirtualKernels implements FakeCuda.Kernels, FakeCuda.Signatures, Aut
                 for (MemorySegment memory : memories) {
                     if (value >= memory.address() && value < memory.address() + memory.byteSize()) {
                         long base = lent.computeIfAbsent(memory, this::lend).base();
-                        block.set(
-                                ValueLayout.JAVA_LONG_UNALIGNED, parameter.offset(), base + value - memory.address());
+                        block.set(ValueLayout.JAVA_LONG_UNALIGNED, parameter.offset(), base + value - memory.address());
                     }
                 }
             }

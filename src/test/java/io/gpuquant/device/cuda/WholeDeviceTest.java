@@ -149,16 +149,15 @@ class WholeDeviceTest {
     }
 
     private static Device openWithCublas(FakeCuda fake) {
-        System.setProperty(
-                CublasSearch.PROPERTY, FakeCublas.compile(fake, 12).toString());
+        System.setProperty(CublasSearch.PROPERTY, FakeCublas.compile(fake, 12).toString());
         return Fakes.open();
     }
 
     private static Device openWithoutCublas() throws NoGpuException {
         SymbolLookup driver = DriverLibrary.load(DriverLibrary.NAME);
         JCudaLibrary.load(System.getProperty("java.library.path", ""));
-        BlasChoice kernels = new BlasChoice(
-                new CublasSearch(null, List.of(), List.of()), () -> Optional.of(new PtxBlasFactory()));
+        BlasChoice kernels =
+                new BlasChoice(new CublasSearch(null, List.of(), List.of()), () -> Optional.of(new PtxBlasFactory()));
         Gpu gpu = Gpu.usable().getFirst();
         return new CudaDevice(driver, gpu.ordinal(), gpu.info("cuda:0", ""), DeviceOptions.defaults(), kernels);
     }
