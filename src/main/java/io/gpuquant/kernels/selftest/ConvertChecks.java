@@ -17,10 +17,10 @@ final class ConvertChecks {
         for (DType from : Cases.TYPES) {
             for (DType to : Cases.TYPES) {
                 conversions.add(new Convert(from, to, Layout.window(33, 31), Layout.dense(33, 31)));
-                conversions.add(new Convert(from, to, Layout.aligned(5, 129), Layout.aligned(5, 129)));
+                conversions.add(new Convert(from, to, Layout.aligned(9, 132), Layout.aligned(9, 132)));
             }
         }
-        conversions.add(new Convert(DType.F32, DType.BF16, Layout.dense(70, 516), Layout.dense(70, 516)));
+        conversions.add(new Convert(DType.F32, DType.BF16, Layout.dense(37, 1100), Layout.dense(37, 1100)));
         List<Case> copies = new ArrayList<>();
         for (DType type : List.of(DType.U8, DType.BF16, DType.F32, DType.F64)) {
             for (Layout shape : Layout.SHAPES) {
@@ -33,7 +33,7 @@ final class ConvertChecks {
         return List.of(
                 Check.exact("convert", conversions),
                 Check.exact("copy_window", copies),
-                Check.exact("gather_columns", Cases.forTypesAndShapes(GatherColumns::new, Layout.dense(70, 516))));
+                Check.exact("gather_columns", Cases.forTypesAndShapes(GatherColumns::new, Layout.dense(37, 1100))));
     }
 
     record Convert(DType from, DType to, Layout source, Layout target) implements Case {

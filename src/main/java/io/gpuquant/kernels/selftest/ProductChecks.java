@@ -46,7 +46,9 @@ final class ProductChecks {
                 new Product(type, 1, 1, 1, false, false, 0, 1, 0),
                 Product.dense(type, 33, 31, 129),
                 Product.dense(type, 129, 136, 40),
+                Product.dense(type, 1100, 130, 8),
                 new Product(type, 31, 33, 65, false, false, 3, 1, 1),
+                new Product(type, 136, 40, 64, true, false, 8, 1, 0),
                 new Product(type, 33, 65, 31, true, false, 8, 2, -0.5f),
                 new Product(type, 17, 9, 70, true, true, 1, 3, 0));
     }
@@ -56,6 +58,7 @@ final class ProductChecks {
                 new Gram(type, 1, 1, 0, library),
                 new Gram(type, 33, 31, 3, library),
                 new Gram(type, 40, 136, 0, library),
+                new Gram(type, 20, 133, 2, library),
                 new Gram(type, 2051, 5, 3, library));
     }
 
