@@ -17,6 +17,7 @@ import picocli.CommandLine.Command;
             PerplexityCommand.class,
             VerifyCommand.class,
             InspectCommand.class,
+            PlanCommand.class,
             DevicesCommand.class,
             AutoComplete.GenerateCompletion.class
         },
