@@ -163,11 +163,11 @@ public final class QuantizationJob {
         var reports = journal.layers().stream()
                 .flatMap(entry -> entry.reports().stream())
                 .toList();
-        SideFiles.write(plan, reports, folder.partial());
-        writer.finish();
-        listener.verifying();
         var checksums = output.takeChecksums();
         journal.layers().forEach(entry -> checksums.putAll(entry.checksums()));
+        SideFiles.write(plan, reports, checksums, folder.partial());
+        writer.finish();
+        listener.verifying();
         int verified = new Verification(folder.partial()).checkWritten(checksums);
         return new JobResult(
                 options.output(),
