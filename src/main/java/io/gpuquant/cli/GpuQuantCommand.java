@@ -18,6 +18,7 @@ import picocli.CommandLine.Command;
             CompareCommand.class,
             VerifyCommand.class,
             InspectCommand.class,
+            PlanCommand.class,
             DevicesCommand.class,
             SelftestCommand.class,
             AutoComplete.GenerateCompletion.class
