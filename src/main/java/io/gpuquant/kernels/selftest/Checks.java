@@ -27,6 +27,7 @@ final class Checks {
                         SoftmaxChecks.all(),
                         ActivationChecks.all(),
                         LossChecks.all(),
+                        DivergenceChecks.all(),
                         ReductionChecks.all(),
                         ProductChecks.ofKernels(),
                         HessianChecks.all(),
