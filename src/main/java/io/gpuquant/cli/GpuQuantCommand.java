@@ -15,9 +15,12 @@ import picocli.CommandLine.Command;
             GptqCommand.class,
             RtnCommand.class,
             PerplexityCommand.class,
+            CompareCommand.class,
             VerifyCommand.class,
             InspectCommand.class,
+            PlanCommand.class,
             DevicesCommand.class,
+            SelftestCommand.class,
             AutoComplete.GenerateCompletion.class
         },
         footer = {

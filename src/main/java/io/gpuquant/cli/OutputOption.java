@@ -2,6 +2,7 @@ package io.gpuquant.cli;
 
 import io.gpuquant.UsageException;
 import io.gpuquant.format.GptqVersion;
+import io.gpuquant.job.QuantizationJobOptions;
 import java.nio.file.Path;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -69,8 +70,13 @@ final class OutputOption {
         }
     }
 
-    /** The folder to make. */
-    Path output(String method) {
+    /** All of it, for a method. */
+    QuantizationJobOptions toOptions(QuantizationJobOptions.MethodOptions method) {
+        return new QuantizationJobOptions(
+                model, output(method.name()), overwrite, method, bits, groupSize, symmetric, format);
+    }
+
+    private Path output(String method) {
         if (out != null) {
             return out;
         }

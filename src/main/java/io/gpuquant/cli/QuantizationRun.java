@@ -33,15 +33,7 @@ final class QuantizationRun {
     }
 
     int run(QuantizationJobOptions.MethodOptions method) {
-        QuantizationJobOptions options = new QuantizationJobOptions(
-                output.model,
-                output.output(method.name()),
-                output.overwrite,
-                method,
-                output.bits,
-                output.groupSize,
-                output.symmetric,
-                output.format);
+        QuantizationJobOptions options = output.toOptions(method);
         long start = System.nanoTime();
         JobResult result;
         try (ProgressDisplay progress = new ProgressDisplay(command.getErr(), run.quiet)) {

@@ -64,6 +64,22 @@ public final class OpenModel implements AutoCloseable {
         return gptq;
     }
 
+    /** Its format in words, such as {@code F16} or {@code GPTQ 4-bit g128}. */
+    public String format() {
+        return gptq.map(scheme -> "GPTQ " + scheme.bits() + "-bit "
+                        + (scheme.groupSize() < 0 ? "per channel" : "g" + scheme.groupSize())
+                        + (scheme.descAct() ? " act-order" : "")
+                        + (scheme.symmetric() ? "" : " asym"))
+                .orElseGet(() -> structure.config().dtype().map(DType::name).orElse("plain"));
+    }
+
+    /** How many weights it has, counted in the tensors of its files; meaningful for a plain checkpoint. */
+    public long weightCount() {
+        return checkpoint.tensors().stream()
+                .mapToLong(tensor -> tensor.shape().elementCount())
+                .sum();
+    }
+
     /** Its weights, for a device. */
     public WeightSource weights(Device device) {
         CheckpointWeights plain = new CheckpointWeights(checkpoint, device);

@@ -3,12 +3,8 @@ package io.gpuquant.job;
 import io.gpuquant.calibration.TokenSequences;
 import io.gpuquant.device.Device;
 import io.gpuquant.evaluate.GptqWeights;
-import io.gpuquant.model.ActivationStore;
 import io.gpuquant.model.CheckpointWeights;
-import io.gpuquant.model.Chunking;
 import io.gpuquant.model.DecoderLayer;
-import io.gpuquant.model.Embedding;
-import io.gpuquant.model.LayerPass;
 import io.gpuquant.model.LayerWeights;
 import io.gpuquant.model.ModelStructure;
 import io.gpuquant.model.Stage;
@@ -60,12 +56,15 @@ final class LayerWalk {
         quantized = plan.quantizedLinears();
     }
 
+    /** The calibration sequences, and how they are brought to the device. */
+    record Calibration(TokenSequences sequences, MemoryPlan memory) {}
+
     /**
      * Does all layers.
      *
-     * @param sequences what to calibrate with; null for a method that needs no data
+     * @param calibration what to calibrate with; null for a method that needs no data
      */
-    void run(QuantizationMethod method, @Nullable TokenSequences sequences) {
+    void run(QuantizationMethod method, @Nullable Calibration calibration) {
         int done = journal.layers().size();
         // What was copied before has its checksums in the output, not in a layer's entry.
         Map<String, Long> copied = output.takeChecksums();
@@ -76,10 +75,10 @@ final class LayerWalk {
             PackedLinearWriter packed = new PackedLinearWriter(device, plan.scheme(), output);
             try (StageQuantizer quantizer = new StageQuantizer(
                     device, method, packed, linear -> quantized.contains(linear.name()), listener::linearDone)) {
-                if (sequences == null) {
+                if (calibration == null) {
                     quantizeWithoutData(quantizer, done);
                 } else {
-                    calibrate(quantizer, done, sequences);
+                    calibrate(quantizer, done, calibration);
                 }
             }
         }
@@ -89,7 +88,8 @@ final class LayerWalk {
     private void quantizeWithoutData(StageQuantizer quantizer, int done) {
         for (DecoderLayer layer :
                 structure.layers().subList(done, structure.layers().size())) {
-            try (LayerWeights weights = load(layer, source)) {
+            try (LayerWeights weights = new LayerWeights(
+                    device, layer, source, operandType, structure.config().hiddenSize())) {
                 for (Stage.Kind kind : Stage.Kind.values()) {
                     quantizer.inputsComplete(weights.stage(kind));
                 }
@@ -98,37 +98,21 @@ final class LayerWalk {
         }
     }
 
-    private void calibrate(StageQuantizer quantizer, int done, TokenSequences sequences) {
-        Chunking chunking = Chunking.of(sequences.count(), sequences.length());
-        MemoryPlan memory = MemoryPlan.of(device, structure, chunking, operandType);
-        try (ActivationStore hidden = new ActivationStore(
-                        device,
-                        "residual stream",
-                        chunking,
-                        DType.F32,
-                        structure.config().hiddenSize(),
-                        memory.hidden());
-                LayerPass pass = new LayerPass(device, structure.config(), operandType, chunking, memory.stages())) {
-            Embedding.fill(device, structure, source, sequences::sequence, hidden);
+    private void calibrate(StageQuantizer quantizer, int done, Calibration calibration) {
+        MemoryPlan memory = calibration.memory();
+        try (CalibrationPass pass =
+                new CalibrationPass(device, structure, operandType, memory.chunking(), memory.placements())) {
+            pass.embed(source, calibration.sequences()::sequence);
             for (DecoderLayer layer : structure.layers()) {
                 if (layer.index() < done) {
-                    try (LayerWeights weights = load(layer, writtenWeights())) {
-                        pass.run(weights, hidden);
-                    }
+                    pass.run(layer, writtenWeights());
                     listener.layerDone(layer.index() + 1, structure.layers().size());
                 } else {
-                    try (LayerWeights weights = load(layer, source)) {
-                        pass.run(weights, hidden, quantizer);
-                    }
+                    pass.run(layer, source, quantizer);
                     complete(layer, quantizer);
                 }
             }
         }
-    }
-
-    private LayerWeights load(DecoderLayer layer, WeightSource from) {
-        return new LayerWeights(
-                device, layer, from, operandType, structure.config().hiddenSize());
     }
 
     /** The weights of layers that an earlier run has written. */

@@ -1,18 +1,20 @@
 package io.gpuquant.job;
 
 import io.gpuquant.Version;
-import io.gpuquant.calibration.CalibrationOptions;
 import io.gpuquant.calibration.CalibrationSet;
 import io.gpuquant.calibration.TextFile;
 import io.gpuquant.calibration.TextTokenizer;
+import io.gpuquant.calibration.TokenSequences;
 import io.gpuquant.device.Device;
 import io.gpuquant.kernels.QuantizationGrid;
+import io.gpuquant.model.Chunking;
 import io.gpuquant.model.ModelConfig;
 import io.gpuquant.quantize.GptqMethod;
 import io.gpuquant.quantize.GptqOptions;
 import io.gpuquant.quantize.QuantizationMethod;
 import io.gpuquant.quantize.RoundToNearest;
 import io.gpuquant.safetensors.Checkpoint;
+import io.gpuquant.safetensors.CheckpointLayout;
 import io.gpuquant.safetensors.CheckpointWriter;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -29,14 +31,24 @@ public final class QuantizationJob {
     private final QuantizationJobOptions options;
     private final Supplier<Device> devices;
     private final JobListener listener;
+    private final long maxShardBytes;
 
     /**
      * @param devices opens the device, once everything has been checked that can be checked without it
      */
     public QuantizationJob(QuantizationJobOptions options, Supplier<Device> devices, JobListener listener) {
+        this(options, devices, listener, CheckpointLayout.DEFAULT_MAX_SHARD_BYTES);
+    }
+
+    /**
+     * @param maxShardBytes tensor bytes that a file of the output may have
+     */
+    QuantizationJob(
+            QuantizationJobOptions options, Supplier<Device> devices, JobListener listener, long maxShardBytes) {
         this.options = options;
         this.devices = devices;
         this.listener = listener;
+        this.maxShardBytes = maxShardBytes;
     }
 
     /**
@@ -47,7 +59,7 @@ public final class QuantizationJob {
     public JobResult run() {
         ModelConfig config = ModelConfig.read(options.model());
         try (Checkpoint checkpoint = Checkpoint.open(options.model())) {
-            QuantizationPlan plan = Preflight.plan(options, checkpoint, config);
+            QuantizationPlan plan = Preflight.plan(options, checkpoint, config, maxShardBytes);
             OutputFolder.check(
                     options.output(), options.overwrite(), plan.layout().fileBytes());
             listener.planned(plan);
@@ -55,10 +67,14 @@ public final class QuantizationJob {
             if (calibration != null) {
                 listener.calibrated(calibration.report());
             }
-            try (Device device = devices.get();
-                    OutputFolder folder = OutputFolder.open(options.output())) {
+            try (Device device = devices.get()) {
                 listener.deviceOpened(device.info());
-                return run(checkpoint, plan, calibration, device, folder);
+                LayerWalk.Calibration work = calibration == null ? null : planned(plan, calibration, device);
+                try (OutputFolder folder = OutputFolder.open(options.output())) {
+                    JobResult result = runOrDiscard(checkpoint, plan, calibration, work, device, folder);
+                    folder.publish();
+                    return result;
+                }
             }
         }
     }
@@ -67,13 +83,38 @@ public final class QuantizationJob {
         if (!(options.method() instanceof QuantizationJobOptions.Gptq gptq)) {
             return null;
         }
-        CalibrationOptions asked = gptq.calibration().sampling();
-        CalibrationOptions sampling = new CalibrationOptions(
-                Math.min(asked.sequenceLength(), config.maxPositionEmbeddings()), asked.samples(), asked.seed());
         TextFile given = gptq.calibration().text();
         TextFile text = given == null ? TextFile.builtIn() : given;
         try (TextTokenizer tokenizer = TextTokenizer.open(options.model(), config.vocabSize())) {
-            return CalibrationSet.read(text, tokenizer, sampling);
+            return CalibrationSet.read(text, tokenizer, gptq.calibration().samplingFor(config));
+        }
+    }
+
+    /** Fails when the device has no room, before anything is written. */
+    private LayerWalk.Calibration planned(QuantizationPlan plan, CalibrationSet calibration, Device device) {
+        TokenSequences sequences = calibration.sequences();
+        MemoryPlan memory =
+                Rehearsal.of(Room.of(device), plan).plan(Chunking.of(sequences.count(), sequences.length()));
+        memory.requireRoom();
+        listener.forecast(memory);
+        return new LayerWalk.Calibration(sequences, memory);
+    }
+
+    /** A folder without a finished layer is of no use to the next run. */
+    private JobResult runOrDiscard(
+            Checkpoint checkpoint,
+            QuantizationPlan plan,
+            @Nullable CalibrationSet calibration,
+            LayerWalk.@Nullable Calibration work,
+            Device device,
+            OutputFolder folder) {
+        try {
+            return run(checkpoint, plan, calibration, work, device, folder);
+        } catch (RuntimeException | Error failure) {
+            if (Journal.layersIn(folder.partial()) == 0) {
+                folder.discard();
+            }
+            throw failure;
         }
     }
 
@@ -81,14 +122,18 @@ public final class QuantizationJob {
             Checkpoint checkpoint,
             QuantizationPlan plan,
             @Nullable CalibrationSet calibration,
+            LayerWalk.@Nullable Calibration work,
             Device device,
             OutputFolder folder) {
         String fingerprint = fingerprint(checkpoint, calibration, device);
         boolean resume = canResume(folder, fingerprint);
         if (!resume) {
+            int lost = Journal.layersIn(folder.partial());
+            if (lost > 0) {
+                listener.startedAnew(lost);
+            }
             folder.clear();
         }
-        JobResult result;
         try (CheckpointWriter writer = resume
                         ? CheckpointWriter.reopen(folder.partial(), plan.layout())
                         : CheckpointWriter.create(folder.partial(), plan.layout());
@@ -98,15 +143,12 @@ public final class QuantizationJob {
                 listener.resumed(journal.layers().size());
             }
             int resumedLayers = journal.layers().size();
-            TensorOutput output = new TensorOutput(writer);
+            TensorOutput output = new TensorOutput(writer::write);
             CopiedTensors.copy(checkpoint, plan, output);
             new LayerWalk(device, plan, checkpoint, writer, output, journal, listener)
-                    .run(method(device, plan), calibration == null ? null : calibration.sequences());
-            result = finish(plan, calibration, device, folder, writer, output, journal, resumedLayers);
-            journal.delete();
+                    .run(method(device, options), work);
+            return finish(plan, calibration, device, folder, writer, output, journal, resumedLayers);
         }
-        folder.publish();
-        return result;
     }
 
     private JobResult finish(
@@ -121,11 +163,11 @@ public final class QuantizationJob {
         var reports = journal.layers().stream()
                 .flatMap(entry -> entry.reports().stream())
                 .toList();
-        SideFiles.write(plan, reports, folder.partial());
-        writer.finish();
-        listener.verifying();
         var checksums = output.takeChecksums();
         journal.layers().forEach(entry -> checksums.putAll(entry.checksums()));
+        SideFiles.write(plan, reports, checksums, folder.partial());
+        writer.finish();
+        listener.verifying();
         int verified = new Verification(folder.partial()).checkWritten(checksums);
         return new JobResult(
                 options.output(),
@@ -151,7 +193,7 @@ public final class QuantizationJob {
                 .add("gpuquant", Version.number())
                 .add(model.resolve("config.json"))
                 .add(checkpoint)
-                .add("method", options.method())
+                .add("method", options.method().decisive())
                 .add("bits", options.bits())
                 .add("group size", options.groupSize())
                 .add("symmetric", options.symmetric())
@@ -164,26 +206,26 @@ public final class QuantizationJob {
                 .hex();
     }
 
-    private QuantizationMethod method(Device device, QuantizationPlan plan) {
+    /** The method that was asked for. */
+    static QuantizationMethod method(Device device, QuantizationJobOptions options) {
         return switch (options.method()) {
             case QuantizationJobOptions.Rtn rtn ->
-                new RoundToNearest(
-                        device,
-                        grid(QuantizationGrid.Search.MIN_MAX),
-                        plan.scheme().groupSize());
+                new RoundToNearest(device, grid(options, QuantizationGrid.Search.MIN_MAX), options.groupSize());
             case QuantizationJobOptions.Gptq gptq ->
                 new GptqMethod(
                         device,
                         new GptqOptions(
-                                grid(gptq.mse() ? QuantizationGrid.Search.MSE : QuantizationGrid.Search.MIN_MAX),
-                                plan.scheme().groupSize(),
+                                grid(
+                                        options,
+                                        gptq.mse() ? QuantizationGrid.Search.MSE : QuantizationGrid.Search.MIN_MAX),
+                                options.groupSize(),
                                 ordering(gptq),
                                 gptq.staticGroups(),
                                 gptq.damping()));
         };
     }
 
-    private QuantizationGrid grid(QuantizationGrid.Search search) {
+    private static QuantizationGrid grid(QuantizationJobOptions options, QuantizationGrid.Search search) {
         return new QuantizationGrid(
                 options.bits(), options.symmetric(), options.version().storedOffset(), search);
     }

@@ -3,6 +3,7 @@ package io.gpuquant.job;
 import io.gpuquant.calibration.CalibrationOptions;
 import io.gpuquant.calibration.TextFile;
 import io.gpuquant.format.GptqVersion;
+import io.gpuquant.model.ModelConfig;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
@@ -29,6 +30,11 @@ public record QuantizationJobOptions(
 
         /** The method's name on the command line. */
         String name();
+
+        /** Everything that decides the output but the calibration text, in words. */
+        default String decisive() {
+            return toString();
+        }
     }
 
     /** Round to nearest. */
@@ -60,6 +66,11 @@ public record QuantizationJobOptions(
         public String name() {
             return "gptq";
         }
+
+        @Override
+        public String decisive() {
+            return new Gptq(descAct, staticGroups, groupAware, damping, mse, Calibration.NONE).toString();
+        }
     }
 
     /**
@@ -68,5 +79,16 @@ public record QuantizationJobOptions(
      * @param text null for the text that comes with gpuquant
      * @param sampling how much of it; the sequence length is capped by what the model can take
      */
-    public record Calibration(@Nullable TextFile text, CalibrationOptions sampling) {}
+    public record Calibration(@Nullable TextFile text, CalibrationOptions sampling) {
+
+        private static final Calibration NONE = new Calibration(null, new CalibrationOptions(2, 1, 0));
+
+        /** How much of the text a model can take. */
+        CalibrationOptions samplingFor(ModelConfig config) {
+            return new CalibrationOptions(
+                    Math.min(sampling.sequenceLength(), config.maxPositionEmbeddings()),
+                    sampling.samples(),
+                    sampling.seed());
+        }
+    }
 }

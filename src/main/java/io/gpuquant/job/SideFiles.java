@@ -9,13 +9,17 @@ import com.fasterxml.jackson.databind.ObjectWriter;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.ResourceException;
+import io.gpuquant.VerificationException;
 import io.gpuquant.quantize.LinearReport;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.regex.Pattern;
 
 /** The files of a checkpoint besides its tensors. */
@@ -23,6 +27,8 @@ final class SideFiles {
 
     /** What a report of the quantization, linear by linear, is called in the output. */
     static final String REPORT = "quantization_report.json";
+
+    private static final String CHECKSUMS = "crc32c";
 
     /** Files that engines, or the terms of the model, want beside the tensors. */
     private static final Pattern COPIED = Pattern.compile(
@@ -40,14 +46,14 @@ final class SideFiles {
     private SideFiles() {}
 
     /** Writes configuration, report and copies into the output. */
-    static void write(QuantizationPlan plan, List<LinearReport> reports, Path folder) {
+    static void write(QuantizationPlan plan, List<LinearReport> reports, Map<String, Long> checksums, Path folder) {
         Path source = plan.options().model();
         try {
             ObjectNode config = plan.structure().config().raw();
             config.set("quantization_config", plan.quantizationConfig());
             writeJson(folder.resolve("config.json"), config);
             writeJson(folder.resolve("quantize_config.json"), plan.quantizationConfig());
-            writeJson(folder.resolve(REPORT), report(plan, reports));
+            writeJson(folder.resolve(REPORT), report(plan, reports, checksums));
             try (var files = Files.list(source)) {
                 for (Path file : files.sorted().toList()) {
                     String name = file.getFileName().toString();
@@ -73,7 +79,7 @@ final class SideFiles {
     }
 
     /** Nothing in it may differ between two runs of the same command. */
-    private static ObjectNode report(QuantizationPlan plan, List<LinearReport> reports) {
+    private static ObjectNode report(QuantizationPlan plan, List<LinearReport> reports, Map<String, Long> checksums) {
         ObjectNode report = new ObjectMapper().createObjectNode();
         report.put("method", plan.options().method().name());
         ArrayNode linears = report.putArray("linears");
@@ -88,6 +94,29 @@ final class SideFiles {
                 entry.put("note", linear.note());
             }
         }
+        ObjectNode sums = report.putObject(CHECKSUMS);
+        plan.layout()
+                .tensors()
+                .forEach(tensor -> sums.put(tensor.name(), Objects.requireNonNull(checksums.get(tensor.name()))));
         return report;
+    }
+
+    /** CRC-32C of each tensor as it was written, by name; empty for a folder without a report. */
+    static Map<String, Long> checksums(Path folder) {
+        Path file = folder.resolve(REPORT);
+        Map<String, Long> checksums = new LinkedHashMap<>();
+        if (Files.isRegularFile(file)) {
+            try {
+                new ObjectMapper()
+                        .readTree(file.toFile())
+                        .path(CHECKSUMS)
+                        .properties()
+                        .forEach(entry ->
+                                checksums.put(entry.getKey(), entry.getValue().asLong()));
+            } catch (IOException damaged) {
+                throw new VerificationException(file + " is damaged; get it again, or delete it", damaged);
+            }
+        }
+        return checksums;
     }
 }
