@@ -37,7 +37,7 @@ final class Operands {
     }
 
     Operand get(int position) {
-        if (position >= count()) {
+        if (position < 0 || position >= count()) {
             throw error("needs more than " + count() + " operands");
         }
         return statement.operands().get(position);

@@ -7,8 +7,9 @@ import org.jspecify.annotations.Nullable;
  * What a checked machine knows about a piece of memory: who wrote each granule of it last, and who has read it since, as
  * stamps of the {@link Timeline}. A granule is as large as the accesses that come, and splits when a smaller one does.
  *
- * <p>Two readers per granule are enough. Of readers in several warps, one each of two is kept: a writer conflicts with at
- * least one of them. Of readers in one warp, two lanes.
+ * <p>Two readers per granule are enough for barriers of whole blocks and warps. Of readers in several warps, one each of two
+ * is kept: a writer conflicts with at least one of them. Of readers in one warp, two lanes. A barrier of just some warps may
+ * order both before a writer that conflicts with a third reader only; that race passes unseen.
  */
 final class Shadow {
 

@@ -1,5 +1,6 @@
 package io.gpuquant.ptx;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.gpuquant.ptx.syntax.PtxSyntaxException;
@@ -103,6 +104,15 @@ class SyntaxErrorTest {
                     cp.async.wait_group %r0;            => needs a literal integer, not %r0
                     bar.sync 16;                        => names a barrier that is not one of the 16
                     bar.sync 0, 33;                     => is for a number of threads that is not a multiple of 32
+                    bar.sync 0, 64, 1;                  => takes a barrier and perhaps a number of threads
+                    bar.arrive 0, 64;                   => 'bar.arrive' is not supported
+                    bar.red.popc.u32;                   => needs more than 0 operands
+                    ldmatrix.aligned.m8n8.x1.shared.b16 {%r0}, [%r1]; => is supported with .sync.aligned only
+                    cp.async.ca.shared [%r0], [%d0], 4; => copies from .global to .shared only
+                    ldu.shared.u32 %r0, [%r1];          => loads from global memory only
+                    ld.param.v2.u32 {%r0, %r1}, [p];    => is supported as the load of one value only
+                    st.param.u32 [p], %r0;              => is supported as the load of one value only
+                    ld.global.v2.b32 {%d0, _}, [%d1];   => mixes registers of 64 bits with other operands
                     shfl.idx.b32 %r0, %r1, 0, 31;       => 'shfl.idx.b32' is supported with .sync only
                     lop3.b32 %r0, %r1, %r2, %r3, 256;   => needs a table from 0 to 255
                     mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%f0, %f1, %f2}, {%r0, %r1}, {%r2}, {%f0, %f1, %f2, %f3}; => needs 4 registers in braces, not {%f0, %f1, %f2}
@@ -182,5 +192,26 @@ class SyntaxErrorTest {
         String text =
                 ".version 7.4 // one\n/* two\nthree */ .target sm_80\n.entry k() {\n.reg .b32 %r;\nadd.u32\n%r,\n%r, 1.5; }";
         assertThatThrownBy(() -> gpu.compile("long.ptx", text)).hasMessageStartingWith("long.ptx:6: 'add.u32 %r, %r, ");
+    }
+
+    @Test
+    void passesOverWhatOnlyDebuggersRead() {
+        String text = """
+                .version 7.4
+                .target sm_80, debug
+                .address_size 64
+                .file 1 "kernel.cu"
+                .visible .entry k() {
+                    .pragma "nounroll";
+                    .reg .b32 %r;
+                    .loc 1 12 3
+                    mov.u32 %r, %tid.x;
+                    ret;
+                }
+                """;
+        PtxKernel kernel = gpu.compile("debug.ptx", text).kernel("k");
+        assertThat(kernel.code())
+                .extracting(instruction -> instruction.line() + " " + instruction.mnemonic())
+                .containsExactly("9 mov.u32", "10 ret", "5 ret");
     }
 }
