@@ -6,6 +6,7 @@ import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.device.DeviceOptions;
 import io.gpuquant.device.host.HostDevice;
+import io.gpuquant.ptx.MachineOptions;
 import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.tensor.DType;
 import java.nio.file.Files;
@@ -84,6 +85,23 @@ class SameBitsTest {
         ForwardRun.Options options = ForwardRun.Options.DEFAULT.perChunk(perChunk);
 
         assertThat(run(1, options.onHost()).bits()).isEqualTo(run(1, options).bits());
+    }
+
+    /** A machine that finds reads of unwritten memory and races, and runs blocks in another order. */
+    @Test
+    void howeverTheMachineIsWatched() {
+        sequences = model.sequences(2, 9, 10);
+        int[] fast = run(2, ForwardRun.Options.DEFAULT).bits();
+
+        MachineOptions checked = MachineOptions.checked().withSeed(5);
+        try (Checkpoint checkpoint = Checkpoint.open(folder.resolve("single"));
+                Device device = HostDevice.open(new DeviceOptions(Long.MAX_VALUE, 1), checked)) {
+            ModelStructure structure = ModelStructure.of(ModelConfig.read(folder.resolve("single")));
+            WeightSource weights = new CheckpointWeights(checkpoint, device);
+
+            assertThat(ForwardRun.of(device, structure, weights, sequences).bits())
+                    .isEqualTo(fast);
+        }
     }
 
     @Test
