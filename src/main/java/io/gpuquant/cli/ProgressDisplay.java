@@ -31,7 +31,8 @@ final class ProgressDisplay implements JobListener, AutoCloseable {
     ProgressDisplay(PrintWriter err, boolean quiet) {
         this.err = err;
         this.quiet = quiet;
-        terminal = Optional.ofNullable(System.console()).map(Console::isTerminal).orElse(false);
+        terminal =
+                Optional.ofNullable(System.console()).map(Console::isTerminal).orElse(false);
     }
 
     @Override
