@@ -12,6 +12,7 @@ import io.gpuquant.model.ActivationStore.Placement;
 import io.gpuquant.model.ModelConfig;
 import java.io.PrintWriter;
 import java.util.Locale;
+import java.util.OptionalDouble;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -71,7 +72,7 @@ final class PlanCommand implements Callable<Integer> {
             return Forecast.of(options, Room.ofGpu(device.memory));
         }
         try (Device opened = device.open()) {
-            return Forecast.of(options, Room.of(opened));
+            return Forecast.of(options, opened);
         }
     }
 
@@ -97,7 +98,7 @@ final class PlanCommand implements Callable<Integer> {
                 .ifPresent(bytes -> facts.row(
                         "output",
                         Sizes.format(bytes.output()) + " of tensors, the model has " + Sizes.format(bytes.source())));
-        facts.row("matrix products", String.format(Locale.ROOT, "%.2f TFLOP in all", forecast.operations() / 1e12));
+        facts.row("matrix products", products(forecast));
         facts.row(
                 "device memory",
                 Sizes.format(memory.peakBytes()) + " at most, of "
@@ -110,6 +111,19 @@ final class PlanCommand implements Callable<Integer> {
                         stages.row(stage.name(), Sizes.format(stage.peakBytes()), stage.describe(HOLDINGS_SHOWN)));
         stages.print(out);
         forecast.warnings().forEach(warning -> out.println("warning: " + warning));
+    }
+
+    private static String products(Forecast forecast) {
+        String all = String.format(Locale.ROOT, "%.2f TFLOP in all", forecast.operations() / 1e12);
+        OptionalDouble seconds = forecast.secondsOfProducts();
+        return seconds.isEmpty()
+                ? all
+                : all
+                        + String.format(
+                                Locale.ROOT,
+                                ", %.1f s at the %.3g TFLOP/s measured here",
+                                seconds.getAsDouble(),
+                                forecast.operationsPerSecond().getAsDouble() / 1e12);
     }
 
     private static String placements(MemoryPlan memory) {
@@ -140,6 +154,7 @@ final class PlanCommand implements Callable<Integer> {
         json.put("available_device_bytes", memory.room().availableBytes());
         json.put("host_bytes", memory.hostBytes());
         json.put("matrix_product_operations", forecast.operations());
+        forecast.secondsOfProducts().ifPresent(seconds -> json.put("matrix_product_seconds", seconds));
         json.putObject("calibration")
                 .put("sequences", memory.chunking().sequences())
                 .put("sequence_length", memory.chunking().sequenceLength())

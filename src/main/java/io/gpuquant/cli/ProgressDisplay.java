@@ -7,8 +7,10 @@ import io.gpuquant.job.MemoryPlan;
 import io.gpuquant.job.QuantizationPlan;
 import io.gpuquant.job.Sizes;
 import io.gpuquant.quantize.LinearReport;
+import java.io.Console;
 import java.io.PrintWriter;
 import java.util.Locale;
+import java.util.Optional;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
@@ -29,7 +31,8 @@ final class ProgressDisplay implements JobListener, AutoCloseable {
     ProgressDisplay(PrintWriter err, boolean quiet) {
         this.err = err;
         this.quiet = quiet;
-        terminal = System.console() != null && System.console().isTerminal();
+        terminal =
+                Optional.ofNullable(System.console()).map(Console::isTerminal).orElse(false);
     }
 
     @Override

@@ -1,6 +1,7 @@
 package io.gpuquant.job;
 
 import io.gpuquant.calibration.CalibrationOptions;
+import io.gpuquant.device.Device;
 import io.gpuquant.model.Chunking;
 import io.gpuquant.model.ModelConfig;
 import io.gpuquant.model.ModelStructure;
@@ -11,16 +12,23 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
 
 /**
  * What a job would take, found out from config.json and the headers of the weights, or from config.json alone.
  *
  * @param storedType the type of the weights
+ * @param operationsPerSecond of matrix products, measured; empty for a device that is not here
  * @param bytes of the checkpoints; empty where there are no weights
  * @param warnings as of {@link QuantizationPlan}
  */
 public record Forecast(
-        ModelStructure structure, DType storedType, MemoryPlan memory, Optional<Bytes> bytes, List<String> warnings) {
+        ModelStructure structure,
+        DType storedType,
+        MemoryPlan memory,
+        OptionalDouble operationsPerSecond,
+        Optional<Bytes> bytes,
+        List<String> warnings) {
 
     /**
      * Bytes of all tensors.
@@ -34,8 +42,20 @@ public record Forecast(
         warnings = List.copyOf(warnings);
     }
 
+    /** Makes the forecast of a job on a device, whose speed is measured. */
+    public static Forecast of(QuantizationJobOptions options, Device device) {
+        Forecast forecast = of(options, Room.of(device));
+        return new Forecast(
+                forecast.structure(),
+                forecast.storedType(),
+                forecast.memory(),
+                ProductSpeed.measure(device, device.operandType(forecast.storedType())),
+                forecast.bytes(),
+                forecast.warnings());
+    }
+
     /**
-     * Makes the forecast of a job.
+     * Makes the forecast of a job on a device that need not be here.
      *
      * @param options of a method that calibrates
      * @throws io.gpuquant.InputException when the model, or the combination of model and options, cannot be quantized
@@ -51,7 +71,8 @@ public record Forecast(
             Preflight.Choices choices = Preflight.choose(options, config);
             DType type = config.dtype().orElse(DType.F16);
             MemoryPlan memory = Rehearsal.of(room, options, choices, type).plan(chunking);
-            return new Forecast(choices.structure(), type, memory, Optional.empty(), choices.warnings());
+            return new Forecast(
+                    choices.structure(), type, memory, OptionalDouble.empty(), Optional.empty(), choices.warnings());
         }
         try (Checkpoint checkpoint = Checkpoint.open(options.model())) {
             QuantizationPlan plan =
@@ -60,6 +81,7 @@ public record Forecast(
                     plan.structure(),
                     plan.modelType(),
                     Rehearsal.of(room, plan).plan(chunking),
+                    OptionalDouble.empty(),
                     Optional.of(new Bytes(plan.sourceBytes(), plan.layout().totalBytes())),
                     plan.warnings());
         }
@@ -73,5 +95,12 @@ public record Forecast(
     /** Multiplications and additions of the matrix products of all layers. */
     public double operations() {
         return (double) memory.layerOperations() * structure.layers().size();
+    }
+
+    /** How long the matrix products alone take, a lower bound of the run; empty where the speed is not known. */
+    public OptionalDouble secondsOfProducts() {
+        return operationsPerSecond.isPresent()
+                ? OptionalDouble.of(operations() / operationsPerSecond.getAsDouble())
+                : OptionalDouble.empty();
     }
 }

@@ -47,11 +47,12 @@ final class OutputFolder implements AutoCloseable {
     /**
      * Checks that the output can be made.
      *
+     * @param model the folder it is made from
      * @param bytes that it will take at most
      * @throws UsageException when there is such a folder already and it may not be replaced
      * @throws ResourceException when there is no place for it
      */
-    static void check(Path output, boolean overwrite, long bytes) {
+    static void check(Path output, Path model, boolean overwrite, long bytes) {
         Path partial = partialOf(output);
         if (Files.exists(output) && !overwrite) {
             throw new UsageException(
@@ -60,6 +61,9 @@ final class OutputFolder implements AutoCloseable {
         if (Files.exists(output) && !Files.isDirectory(output)) {
             throw new UsageException(
                     output + " is a file, which a folder cannot replace; give another name with --out");
+        }
+        if (Files.exists(output)) {
+            requireReplaceable(output, model);
         }
         Path parent = partial.getParent();
         if (parent == null || !Files.isDirectory(parent)) {
@@ -78,6 +82,22 @@ final class OutputFolder implements AutoCloseable {
             }
         } catch (IOException unknown) {
             // A file system that does not say how much is free will say when it is full.
+        }
+    }
+
+    /** What {@code --overwrite} removes must be an output, not a folder of other things that was named by mistake. */
+    private static void requireReplaceable(Path output, Path model) {
+        try (var files = Files.list(output)) {
+            if (model.toRealPath().startsWith(output.toRealPath())) {
+                throw new UsageException(output
+                        + " holds the model itself, which --overwrite would remove; give another folder with --out");
+            }
+            if (!Files.exists(output.resolve("config.json")) && files.findAny().isPresent()) {
+                throw new UsageException(output + " holds something else than a checkpoint, which --overwrite does not"
+                        + " remove; give another folder with --out");
+            }
+        } catch (IOException failure) {
+            throw failure(output, failure);
         }
     }
 

@@ -61,7 +61,10 @@ public final class QuantizationJob {
         try (Checkpoint checkpoint = Checkpoint.open(options.model())) {
             QuantizationPlan plan = Preflight.plan(options, checkpoint, config, maxShardBytes);
             OutputFolder.check(
-                    options.output(), options.overwrite(), plan.layout().fileBytes());
+                    options.output(),
+                    options.model(),
+                    options.overwrite(),
+                    plan.layout().fileBytes());
             listener.planned(plan);
             @Nullable CalibrationSet calibration = calibration(config);
             if (calibration != null) {

@@ -86,7 +86,7 @@ record Rehearsal(
             int[] ids = new int[chunking.sequenceLength()];
             pass.embed(source, sequence -> ids);
             device.enter("loading weights");
-            pass.run(layer, source, new Announcer(device, quantizer));
+            pass.run(layer, source, new Announcer(device, layer.stages(), quantizer));
             operations = device.operations();
             device.enter("resuming");
             pass.run(layer, source);
@@ -95,7 +95,8 @@ record Rehearsal(
     }
 
     /** Tells the books which stage a layer has come to. */
-    private record Announcer(BookkeepingDevice device, StageObserver observer) implements StageObserver {
+    private record Announcer(BookkeepingDevice device, List<Stage> order, StageObserver observer)
+            implements StageObserver {
 
         @Override
         public void input(Stage stage, DeviceMatrix x) {
@@ -107,9 +108,9 @@ record Rehearsal(
         @Override
         public void inputsComplete(StageWeights weights) {
             observer.inputsComplete(weights);
-            int next = weights.stage().kind().ordinal() + 1;
-            if (next < Stage.Kind.values().length) {
-                enter(Stage.Kind.values()[next]);
+            int next = order.indexOf(weights.stage()) + 1;
+            if (next < order.size()) {
+                enter(order.get(next).kind());
             }
         }
 

@@ -38,6 +38,6 @@ public record Room(DeviceInfo info, long availableBytes, long heldBytes, UnaryOp
     }
 
     private static long usable(long limit, long memory) {
-        return (long) Math.min(limit, USABLE * memory);
+        return Math.min(limit, (long) (USABLE * (double) memory));
     }
 }

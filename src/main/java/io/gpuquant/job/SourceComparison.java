@@ -64,7 +64,7 @@ final class SourceComparison {
                 .orElseThrow(() -> new VerificationException(
                         checkpoint.directory() + " lacks the tensor " + info.name() + " of " + source.directory()));
         boolean bias = byBias.containsKey(info.name());
-        if (!found.shape().equals(info.shape()) || !bias && found.dtype() != info.dtype()) {
+        if (!found.shape().equals(info.shape()) || (!bias && found.dtype() != info.dtype())) {
             throw new VerificationException(checkpoint.fileOf(info.name()) + ": " + info.name() + " is " + found.dtype()
                     + found.shape() + ", but " + info.dtype() + info.shape() + " in " + source.directory());
         }

@@ -160,7 +160,7 @@ public final class Verification {
 
     private static void checkScales(Checkpoint checkpoint, GptqLinear linear, GptqTensors names) {
         int groups = linear.scheme().groups(linear.in());
-        int middle = 1 << linear.scheme().bits() - 1;
+        int middle = 1 << (linear.scheme().bits() - 1);
         for (int group = 0; group < groups; group++) {
             for (int out = 0; out < linear.out(); out++) {
                 long index = (long) group * linear.out() + out;
