@@ -111,8 +111,8 @@ final class SelftestCommand implements Callable<Integer> {
     private static void printTable(Report report, PrintWriter out) {
         out.println(
                 "device     " + report.device().id() + ", " + report.device().name());
-        out.println("kernels    " + report.device().architecture() + ", "
-                + report.device().driver());
+        out.println("capability " + report.device().architecture());
+        out.println("driver     " + report.device().driver());
         out.println("products   " + report.blas());
         out.println("reference  " + report.reference());
         out.println();

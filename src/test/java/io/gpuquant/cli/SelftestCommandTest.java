@@ -51,6 +51,8 @@ class SelftestCommandTest {
                 .isZero();
         assertThat(out.toString())
                 .contains("device     host, ")
+                .contains("capability virtual sm_80")
+                .contains("driver     OpenBLAS")
                 .contains("products   OpenBLAS")
                 .contains("reference  a virtual GPU that runs blocks in another order")
                 .containsPattern("gptq_block +\\d+ +A +0\\.0 +- +ok")
