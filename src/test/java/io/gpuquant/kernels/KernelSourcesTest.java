@@ -20,7 +20,22 @@ final class KernelSourcesTest {
     private static final Set<String> MAY_APPROXIMATE = Set.of("ex2", "lg2");
 
     @ParameterizedTest
-    @ValueSource(strings = {"activation", "check", "convert", "embedding", "loss", "norm", "reduce", "rope", "softmax"})
+    @ValueSource(
+            strings = {
+                "activation",
+                "awq",
+                "awq_grid",
+                "check",
+                "convert",
+                "embedding",
+                "loss",
+                "nibbles",
+                "norm",
+                "reduce",
+                "rope",
+                "scale",
+                "softmax"
+            })
     void runOnEveryGpuFromAmpereOn(String family) {
         PtxFile file = parse(family + ".ptx");
         assertThat(file.version()).isEqualTo(74);
@@ -30,7 +45,22 @@ final class KernelSourcesTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"activation", "check", "convert", "embedding", "loss", "norm", "reduce", "rope", "softmax"})
+    @ValueSource(
+            strings = {
+                "activation",
+                "awq",
+                "awq_grid",
+                "check",
+                "convert",
+                "embedding",
+                "loss",
+                "nibbles",
+                "norm",
+                "reduce",
+                "rope",
+                "scale",
+                "softmax"
+            })
     void leaveNoRoundingToTheAssembler(String family) {
         for (Entry entry : parse(family + ".ptx").entries()) {
             for (Statement statement : entry.statements()) {
@@ -48,7 +78,22 @@ final class KernelSourcesTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"activation", "check", "convert", "embedding", "loss", "norm", "reduce", "rope", "softmax"})
+    @ValueSource(
+            strings = {
+                "activation",
+                "awq",
+                "awq_grid",
+                "check",
+                "convert",
+                "embedding",
+                "loss",
+                "nibbles",
+                "norm",
+                "reduce",
+                "rope",
+                "scale",
+                "softmax"
+            })
     void haveTwinsWithTheSameParameters(String family) {
         assertThat(signatures(family + ".ptx")).isEqualTo(signatures("twins/" + family + ".ptx"));
     }
