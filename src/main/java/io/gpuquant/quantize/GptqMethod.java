@@ -1,6 +1,5 @@
 package io.gpuquant.quantize;
 
-import io.gpuquant.InputException;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.kernels.ConvertKernels;
@@ -49,8 +48,8 @@ public final class GptqMethod implements QuantizationMethod {
         if (gram == null) {
             throw new IllegalArgumentException("GPTQ of " + task.names() + " without a Gram matrix");
         }
-        float[] diagonal = diagonal(gram);
-        requireFinite(diagonal, task);
+        float[] diagonal = GramDiagonal.of(device, gram);
+        GramDiagonal.requireFinite(diagonal, task.names().getFirst());
         int dead = 0;
         for (float value : diagonal) {
             dead += value == 0 ? 1 : 0;
@@ -79,30 +78,6 @@ public final class GptqMethod implements QuantizationMethod {
 
     /** What is reported of every linear of a stage. */
     private record Outcome(double damping, int dead) {}
-
-    private float[] diagonal(DeviceMatrix gram) {
-        int n = gram.rows();
-        DeviceMatrix diagonal = DeviceMatrix.allocate(device, "diagonal of the Gram matrix", DType.F32, n, 1);
-        float[] values = new float[n];
-        try (var buffer = diagonal.buffer()) {
-            // The diagonal is a column whose rows lie one row and one element apart.
-            convert.copy(new DeviceMatrix(gram.buffer(), gram.byteOffset(), DType.F32, n, 1, n + 1), diagonal);
-            device.stream().copyToHost(diagonal, MemorySegment.ofArray(values));
-            device.stream().synchronize();
-        }
-        return values;
-    }
-
-    private static void requireFinite(float[] diagonal, StageTask task) {
-        for (int i = 0; i < diagonal.length; i++) {
-            if (!Float.isFinite(diagonal[i])) {
-                throw new InputException(
-                        "input feature " + i + " of " + task.names().getFirst()
-                                + " is not a finite number for some token of the calibration text; the checkpoint is damaged, or"
-                                + " its activations exceed the range of its type");
-            }
-        }
-    }
 
     private ColumnOrder order(float[] diagonal, int in) {
         int groupSize = options.groupSize(in);
