@@ -1,6 +1,8 @@
 package io.gpuquant.cli;
 
 import io.gpuquant.UsageException;
+import io.gpuquant.format.GptqVersion;
+import io.gpuquant.format.PackedFormat;
 import io.gpuquant.job.QuantizationJobOptions;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -18,12 +20,25 @@ import picocli.CommandLine.Spec;
         description = "Quantizes a checkpoint with GPTQ; an unfinished run of the same command resumes by itself.")
 final class GptqCommand implements Callable<Integer> {
 
+    private static final int DEFAULT_LENGTH = 2048;
+
     @Spec
     @SuppressWarnings("NullAway.Init") // Set by picocli.
     private CommandSpec spec;
 
     @Mixin
     private final OutputOption output = new OutputOption();
+
+    @Option(
+            names = "--format",
+            paramLabel = "gptq|gptq_v2",
+            defaultValue = "gptq",
+            converter = FormatConverter.class,
+            description = "The version of the checkpoint format; every engine reads gptq. Default: ${DEFAULT-VALUE}.")
+    private PackedFormat format = GptqVersion.V1;
+
+    @Mixin
+    private final SymmetryOption symmetry = new SymmetryOption();
 
     @Option(
             names = "--desc-act",
@@ -71,7 +86,7 @@ final class GptqCommand implements Callable<Integer> {
             throw new UsageException("--damp " + damping + " is not a fraction between 0 and 1; 0.05 is usual");
         }
         QuantizationJobOptions.Gptq method = new QuantizationJobOptions.Gptq(
-                descAct, staticGroups, groupAware, damping, mse, calibration.toCalibration());
-        return new QuantizationRun(spec.commandLine(), output, device, run).run(method);
+                descAct, staticGroups, groupAware, damping, mse, calibration.toCalibration(DEFAULT_LENGTH));
+        return new QuantizationRun(spec.commandLine(), output, device, run).run(method, symmetry.symmetric, format);
     }
 }

@@ -3,11 +3,13 @@ package io.gpuquant.cli;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.calibration.CalibrationReport;
+import io.gpuquant.format.PackedFormat;
 import io.gpuquant.job.JobResult;
 import io.gpuquant.job.QuantizationJob;
 import io.gpuquant.job.QuantizationJobOptions;
 import io.gpuquant.job.Sizes;
 import io.gpuquant.quantize.LinearReport;
+import io.gpuquant.quantize.ScaleReport;
 import java.io.PrintWriter;
 import java.util.Comparator;
 import java.util.List;
@@ -32,7 +34,7 @@ final class QuantizationRun {
         this.run = run;
     }
 
-    int run(QuantizationJobOptions.MethodOptions method) {
+    int run(QuantizationJobOptions.MethodOptions method, boolean symmetric, PackedFormat format) {
         QuantizationJobOptions options = new QuantizationJobOptions(
                 output.model,
                 output.output(method.name()),
@@ -40,8 +42,8 @@ final class QuantizationRun {
                 method,
                 output.bits,
                 output.groupSize,
-                output.symmetric,
-                output.format);
+                symmetric,
+                format);
         long start = System.nanoTime();
         JobResult result;
         try (ProgressDisplay progress = new ProgressDisplay(command.getErr(), run.quiet)) {
@@ -71,6 +73,9 @@ final class QuantizationRun {
             table.row("calibration", describe(calibration));
         }
         table.row("relative error", errors(result.reports()));
+        if (!result.scales().isEmpty()) {
+            table.row("scales", scales(result.scales()));
+        }
         table.row("verified", result.verifiedTensors() + " tensors read back");
         table.row(
                 "time",
@@ -109,6 +114,14 @@ final class QuantizationRun {
         return String.format(Locale.ROOT, "%.3g on average; most: ", mean) + worst;
     }
 
+    private static String scales(List<ScaleReport> scales) {
+        long scaled = scales.stream().filter(report -> report.ratio() != null).count();
+        double left =
+                scales.stream().mapToDouble(ScaleReport::lossLeft).average().orElse(1);
+        return scaled + " of " + scales.size() + " groups scaled, "
+                + String.format(Locale.ROOT, "%.0f %% of the loss left on average", 100 * left);
+    }
+
     private static String json(JobResult result, double seconds) {
         ObjectNode json = Json.object();
         json.put("output", result.output().toString());
@@ -131,6 +144,17 @@ final class QuantizationRun {
                     .put("damping", report.damping())
                     .put("dead_input_features", report.deadFeatures())
                     .put("note", report.note());
+        }
+        if (!result.scales().isEmpty()) {
+            ArrayNode scales = json.putArray("scales");
+            for (ScaleReport report : result.scales()) {
+                ObjectNode scale = scales.addObject();
+                scale.put("previous", report.previous());
+                report.linears().forEach(scale.putArray("linears")::add);
+                scale.put("ratio", report.ratio());
+                scale.put("loss_without", report.lossWithout());
+                scale.put("loss", report.loss());
+            }
         }
         ArrayNode warnings = json.putArray("warnings");
         result.plan().warnings().forEach(warnings::add);

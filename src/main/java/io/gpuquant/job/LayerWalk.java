@@ -2,7 +2,7 @@ package io.gpuquant.job;
 
 import io.gpuquant.calibration.TokenSequences;
 import io.gpuquant.device.Device;
-import io.gpuquant.evaluate.GptqWeights;
+import io.gpuquant.evaluate.PackedWeights;
 import io.gpuquant.model.ActivationStore;
 import io.gpuquant.model.CheckpointWeights;
 import io.gpuquant.model.Chunking;
@@ -11,16 +11,13 @@ import io.gpuquant.model.Embedding;
 import io.gpuquant.model.LayerPass;
 import io.gpuquant.model.LayerWeights;
 import io.gpuquant.model.ModelStructure;
-import io.gpuquant.model.Stage;
 import io.gpuquant.model.WeightSource;
-import io.gpuquant.quantize.QuantizationMethod;
 import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.safetensors.CheckpointWriter;
 import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.HostTensor;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,7 +35,6 @@ final class LayerWalk {
     private final ModelStructure structure;
     private final WeightSource source;
     private final DType operandType;
-    private final Set<String> quantized;
 
     LayerWalk(
             Device device,
@@ -57,7 +53,6 @@ final class LayerWalk {
         structure = plan.structure();
         source = new CheckpointWeights(checkpoint, device);
         operandType = device.operandType(plan.modelType());
-        quantized = plan.quantizedLinears();
     }
 
     /**
@@ -65,7 +60,7 @@ final class LayerWalk {
      *
      * @param sequences what to calibrate with; null for a method that needs no data
      */
-    void run(QuantizationMethod method, @Nullable TokenSequences sequences) {
+    void run(LayerQuantizer quantizer, @Nullable TokenSequences sequences) {
         int done = journal.layers().size();
         // What was copied before has its checksums in the output, not in a layer's entry.
         Map<String, Long> copied = output.takeChecksums();
@@ -73,34 +68,27 @@ final class LayerWalk {
             entry.checksums().keySet().forEach(writer::markWritten);
         }
         if (done < structure.layers().size()) {
-            PackedLinearWriter packed = new PackedLinearWriter(device, plan.scheme(), output);
-            try (StageQuantizer quantizer = new StageQuantizer(
-                    device, method, packed, linear -> quantized.contains(linear.name()), listener::linearDone)) {
-                if (sequences == null) {
-                    quantizeWithoutData(quantizer, done);
-                } else {
-                    calibrate(quantizer, done, sequences);
-                }
+            if (sequences == null) {
+                quantizeWithoutData(quantizer, done);
+            } else {
+                calibrate(quantizer, done, sequences);
             }
         }
         output.restore(copied);
     }
 
-    private void quantizeWithoutData(StageQuantizer quantizer, int done) {
+    private void quantizeWithoutData(LayerQuantizer quantizer, int done) {
         for (DecoderLayer layer :
                 structure.layers().subList(done, structure.layers().size())) {
-            try (LayerWeights weights = load(layer, source)) {
-                for (Stage.Kind kind : Stage.Kind.values()) {
-                    quantizer.inputsComplete(weights.stage(kind));
-                }
-            }
+            quantizer.quantize(layer, null);
             complete(layer, quantizer);
         }
     }
 
-    private void calibrate(StageQuantizer quantizer, int done, TokenSequences sequences) {
+    private void calibrate(LayerQuantizer quantizer, int done, TokenSequences sequences) {
         Chunking chunking = Chunking.of(sequences.count(), sequences.length());
-        MemoryPlan memory = MemoryPlan.of(device, structure, chunking, operandType);
+        MemoryPlan memory = MemoryPlan.of(
+                device, structure, chunking, operandType, quantizer.workBytes(structure, chunking, operandType));
         try (ActivationStore hidden = new ActivationStore(
                         device,
                         "residual stream",
@@ -112,18 +100,31 @@ final class LayerWalk {
             Embedding.fill(device, structure, source, sequences::sequence, hidden);
             for (DecoderLayer layer : structure.layers()) {
                 if (layer.index() < done) {
-                    try (LayerWeights weights = load(layer, writtenWeights())) {
-                        pass.run(weights, hidden);
-                    }
-                    listener.layerDone(layer.index() + 1, structure.layers().size());
+                    passThrough(layer, pass, hidden);
                 } else {
-                    try (LayerWeights weights = load(layer, source)) {
-                        pass.run(weights, hidden, quantizer);
-                    }
+                    quantizer.quantize(layer, new LayerQuantizer.Inputs(pass, hidden));
                     complete(layer, quantizer);
                 }
             }
         }
+    }
+
+    /** Passes a layer that an earlier run has done, with the weights that the layers after it were calibrated with. */
+    private void passThrough(DecoderLayer layer, LayerPass pass, ActivationStore hidden) {
+        try (LayerWeights weights = load(layer, plan.propagates() ? writtenWeights() : source)) {
+            pass.run(weights, hidden);
+        }
+        listener.layerDone(layer.index() + 1, structure.layers().size());
+    }
+
+    /** The weights of a layer as they are in the source. */
+    LayerWeights load(DecoderLayer layer) {
+        return load(layer, source);
+    }
+
+    /** The type of a tensor in the source. */
+    DType sourceType(String tensor) {
+        return source.dtype(tensor);
     }
 
     private LayerWeights load(DecoderLayer layer, WeightSource from) {
@@ -133,17 +134,19 @@ final class LayerWalk {
 
     /** The weights of layers that an earlier run has written. */
     private WeightSource writtenWeights() {
-        return new GptqWeights(device, this::written, plan.scheme(), plan.modelType(), source);
+        WeightSource others = new RewrittenWeights(device, writer, plan.rewrittenTensors(), source);
+        return PackedWeights.of(device, this::written, plan.scheme(), plan.modelType(), others);
     }
 
     private Optional<HostTensor> written(String name) {
         return plan.layout().contains(name) ? Optional.of(writer.read(name)) : Optional.empty();
     }
 
-    private void complete(DecoderLayer layer, StageQuantizer quantizer) {
+    private void complete(DecoderLayer layer, LayerQuantizer quantizer) {
         device.stream().synchronize();
         writer.force();
-        journal.add(new Journal.LayerEntry(layer.index(), quantizer.takeReports(), output.takeChecksums()));
+        LayerQuantizer.Reports reports = quantizer.takeReports();
+        journal.add(new Journal.LayerEntry(layer.index(), reports.linears(), reports.scales(), output.takeChecksums()));
         listener.layerDone(layer.index() + 1, structure.layers().size());
     }
 }

@@ -14,7 +14,7 @@ import io.gpuquant.tensor.DType;
  * What a calibration run holds on the device at once, and where the activations of all tokens go: on the device if they fit,
  * else the largest first to memory of this process.
  *
- * @param fixedBytes weights of a layer, work space, Gram matrix and Hessian of the widest stage
+ * @param fixedBytes weights of a layer, work space, and what the method takes
  * @param hiddenBytes the residual stream of all tokens
  * @param attentionBytes inputs of the attention's output projection of all tokens
  * @param mlpBytes inputs of the down projection of all tokens
@@ -35,9 +35,11 @@ record MemoryPlan(
     /**
      * Plans for a device.
      *
+     * @param workBytes what quantizing takes besides a layer's weights and the work space of a pass
      * @throws ResourceException when not even a layer fits
      */
-    static MemoryPlan of(Device device, ModelStructure structure, Chunking chunking, DType operandType) {
+    static MemoryPlan of(
+            Device device, ModelStructure structure, Chunking chunking, DType operandType, long workBytes) {
         long available = (long)
                 Math.min(device.memory().limitBytes(), USABLE * device.info().memoryBytes());
         ModelConfig config = structure.config();
@@ -45,7 +47,7 @@ record MemoryPlan(
         long hidden = DType.F32.bytes(tokens * config.hiddenSize());
         long attention = operandType.bytes(tokens * config.queryWidth());
         long mlp = operandType.bytes(tokens * config.intermediateSize());
-        long fixed = fixedBytes(structure, chunking, operandType);
+        long fixed = fixedBytes(structure, chunking, operandType) + workBytes;
         // Attention results and activated gates are never needed at the same time.
         Placement mlpPlace = Placement.DEVICE;
         Placement attentionPlace = Placement.DEVICE;
@@ -77,20 +79,14 @@ record MemoryPlan(
     private static long fixedBytes(ModelStructure structure, Chunking chunking, DType operandType) {
         ModelConfig config = structure.config();
         long layer = 0;
-        long quantizing = 0;
         for (Stage stage : structure.layers().getFirst().stages()) {
             layer += operandType.bytes((long) stage.in() * stage.out());
-            long square = DType.F32.bytes((long) stage.in() * stage.in());
-            long weights = DType.F32.bytes((long) stage.in() * stage.out());
-            // Gram matrix and Hessian; weights twice, codes, a block's state and its product.
-            quantizing = Math.max(
-                    quantizing, 2 * square + 2 * weights + weights / 4 + 2 * DType.F32.bytes(128L * stage.out()));
         }
         long perToken = DType.F32.bytes((long) config.queryWidth() * 2 + 2L * config.keyValueWidth())
                 + DType.F32.bytes(2L * config.intermediateSize())
                 + DType.F32.bytes(config.hiddenSize())
                 + operandType.bytes((long) config.hiddenSize() + config.queryWidth() + 2L * config.keyValueWidth());
-        return layer + quantizing + perToken * chunking.mostTokens() + scoreBytes(config, chunking);
+        return layer + perToken * chunking.mostTokens() + scoreBytes(config, chunking);
     }
 
     private static long scoreBytes(ModelConfig config, Chunking chunking) {

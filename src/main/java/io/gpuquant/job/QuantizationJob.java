@@ -7,15 +7,22 @@ import io.gpuquant.calibration.TextFile;
 import io.gpuquant.calibration.TextTokenizer;
 import io.gpuquant.device.Device;
 import io.gpuquant.kernels.QuantizationGrid;
+import io.gpuquant.model.LinearSpec;
 import io.gpuquant.model.ModelConfig;
+import io.gpuquant.quantize.AwqOptions;
 import io.gpuquant.quantize.GptqMethod;
 import io.gpuquant.quantize.GptqOptions;
+import io.gpuquant.quantize.LinearReport;
 import io.gpuquant.quantize.QuantizationMethod;
 import io.gpuquant.quantize.RoundToNearest;
+import io.gpuquant.quantize.ScaleReport;
 import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.safetensors.CheckpointWriter;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -64,17 +71,27 @@ public final class QuantizationJob {
     }
 
     private @Nullable CalibrationSet calibration(ModelConfig config) {
-        if (!(options.method() instanceof QuantizationJobOptions.Gptq gptq)) {
+        QuantizationJobOptions.Calibration wanted = calibrationOf(options.method());
+        if (wanted == null) {
             return null;
         }
-        CalibrationOptions asked = gptq.calibration().sampling();
+        CalibrationOptions asked = wanted.sampling();
         CalibrationOptions sampling = new CalibrationOptions(
                 Math.min(asked.sequenceLength(), config.maxPositionEmbeddings()), asked.samples(), asked.seed());
-        TextFile given = gptq.calibration().text();
+        TextFile given = wanted.text();
         TextFile text = given == null ? TextFile.builtIn() : given;
         try (TextTokenizer tokenizer = TextTokenizer.open(options.model(), config.vocabSize())) {
             return CalibrationSet.read(text, tokenizer, sampling);
         }
+    }
+
+    private static QuantizationJobOptions.@Nullable Calibration calibrationOf(
+            QuantizationJobOptions.MethodOptions method) {
+        return switch (method) {
+            case QuantizationJobOptions.Rtn rtn -> null;
+            case QuantizationJobOptions.Gptq gptq -> gptq.calibration();
+            case QuantizationJobOptions.Awq awq -> awq.calibration();
+        };
     }
 
     private JobResult run(
@@ -100,8 +117,10 @@ public final class QuantizationJob {
             int resumedLayers = journal.layers().size();
             TensorOutput output = new TensorOutput(writer);
             CopiedTensors.copy(checkpoint, plan, output);
-            new LayerWalk(device, plan, checkpoint, writer, output, journal, listener)
-                    .run(method(device, plan), calibration == null ? null : calibration.sequences());
+            LayerWalk walk = new LayerWalk(device, plan, checkpoint, writer, output, journal, listener);
+            try (LayerQuantizer quantizer = quantizer(device, plan, output, walk)) {
+                walk.run(quantizer, calibration == null ? null : calibration.sequences());
+            }
             result = finish(plan, calibration, device, folder, writer, output, journal, resumedLayers);
             journal.delete();
         }
@@ -118,10 +137,13 @@ public final class QuantizationJob {
             TensorOutput output,
             Journal journal,
             int resumedLayers) {
-        var reports = journal.layers().stream()
+        List<LinearReport> reports = journal.layers().stream()
                 .flatMap(entry -> entry.reports().stream())
                 .toList();
-        SideFiles.write(plan, reports, folder.partial());
+        List<ScaleReport> scales = journal.layers().stream()
+                .flatMap(entry -> entry.scales().stream())
+                .toList();
+        SideFiles.write(plan, new LayerQuantizer.Reports(reports, scales), folder.partial());
         writer.finish();
         listener.verifying();
         var checksums = output.takeChecksums();
@@ -131,6 +153,7 @@ public final class QuantizationJob {
                 options.output(),
                 plan,
                 reports,
+                scales,
                 calibration == null ? null : calibration.report(),
                 resumedLayers,
                 plan.sourceBytes(),
@@ -164,28 +187,60 @@ public final class QuantizationJob {
                 .hex();
     }
 
-    private QuantizationMethod method(Device device, QuantizationPlan plan) {
+    private LayerQuantizer quantizer(Device device, QuantizationPlan plan, TensorOutput output, LayerWalk walk) {
+        StageWriter writer = StageWriter.of(device, plan.scheme(), output);
+        Set<String> quantized = plan.quantizedLinears();
+        Predicate<LinearSpec> isQuantized = linear -> quantized.contains(linear.name());
         return switch (options.method()) {
             case QuantizationJobOptions.Rtn rtn ->
-                new RoundToNearest(
+                stagewise(
                         device,
-                        grid(QuantizationGrid.Search.MIN_MAX),
-                        plan.scheme().groupSize());
+                        new RoundToNearest(
+                                device,
+                                grid(QuantizationGrid.Search.MIN_MAX),
+                                plan.scheme().groupSize()),
+                        writer,
+                        isQuantized,
+                        walk);
             case QuantizationJobOptions.Gptq gptq ->
-                new GptqMethod(
+                stagewise(device, new GptqMethod(device, gptqOptions(plan, gptq)), writer, isQuantized, walk);
+            case QuantizationJobOptions.Awq awq ->
+                new AwqLayerQuantizer(
                         device,
-                        new GptqOptions(
-                                grid(gptq.mse() ? QuantizationGrid.Search.MSE : QuantizationGrid.Search.MIN_MAX),
+                        new AwqOptions(
+                                grid(QuantizationGrid.Search.MIN_MAX),
                                 plan.scheme().groupSize(),
-                                ordering(gptq),
-                                gptq.staticGroups(),
-                                gptq.damping()));
+                                awq.ratios(),
+                                awq.duo(),
+                                awq.clip()),
+                        awq,
+                        new AwqLayerQuantizer.Surroundings(
+                                walk::load, walk::sourceType, writer, output, isQuantized, listener::linearDone));
         };
+    }
+
+    private StagewiseQuantizer stagewise(
+            Device device,
+            QuantizationMethod method,
+            StageWriter writer,
+            Predicate<LinearSpec> isQuantized,
+            LayerWalk walk) {
+        return new StagewiseQuantizer(
+                walk::load, new StageQuantizer(device, method, writer, isQuantized, listener::linearDone));
+    }
+
+    private GptqOptions gptqOptions(QuantizationPlan plan, QuantizationJobOptions.Gptq gptq) {
+        return new GptqOptions(
+                grid(gptq.mse() ? QuantizationGrid.Search.MSE : QuantizationGrid.Search.MIN_MAX),
+                plan.scheme().groupSize(),
+                ordering(gptq),
+                gptq.staticGroups(),
+                gptq.damping());
     }
 
     private QuantizationGrid grid(QuantizationGrid.Search search) {
         return new QuantizationGrid(
-                options.bits(), options.symmetric(), options.version().storedOffset(), search);
+                options.bits(), options.symmetric(), options.version().smallestZero(), search);
     }
 
     private static GptqOptions.Ordering ordering(QuantizationJobOptions.Gptq gptq) {

@@ -2,7 +2,7 @@ package io.gpuquant.job;
 
 import io.gpuquant.calibration.CalibrationOptions;
 import io.gpuquant.calibration.TextFile;
-import io.gpuquant.format.GptqVersion;
+import io.gpuquant.format.PackedFormat;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
@@ -22,7 +22,7 @@ public record QuantizationJobOptions(
         int bits,
         int groupSize,
         boolean symmetric,
-        GptqVersion version) {
+        PackedFormat version) {
 
     /** What differs from method to method. */
     public sealed interface MethodOptions {
@@ -59,6 +59,32 @@ public record QuantizationJobOptions(
         @Override
         public String name() {
             return "gptq";
+        }
+    }
+
+    /** What AWQ judges scales by. */
+    public enum Objective {
+        /** The output of the attention or the MLP that the linears belong to. */
+        MODULE,
+        /** The outputs of the linears themselves. */
+        GRAM
+    }
+
+    /**
+     * AWQ.
+     *
+     * @param ratios how many ratios between activations and weights are tried
+     * @param duo whether weights have a part in the scales
+     * @param clip whether ranges are searched for
+     * @param propagate whether layers are calibrated with what the quantized layers before them give
+     */
+    public record Awq(
+            Objective objective, int ratios, boolean duo, boolean clip, boolean propagate, Calibration calibration)
+            implements MethodOptions {
+
+        @Override
+        public String name() {
+            return "awq";
         }
     }
 

@@ -9,13 +9,16 @@ import com.fasterxml.jackson.databind.ObjectWriter;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.ResourceException;
+import io.gpuquant.format.AwqConfig;
+import io.gpuquant.format.AwqScheme;
+import io.gpuquant.format.GptqScheme;
 import io.gpuquant.quantize.LinearReport;
+import io.gpuquant.quantize.ScaleReport;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.util.List;
 import java.util.regex.Pattern;
 
 /** The files of a checkpoint besides its tensors. */
@@ -40,13 +43,16 @@ final class SideFiles {
     private SideFiles() {}
 
     /** Writes configuration, report and copies into the output. */
-    static void write(QuantizationPlan plan, List<LinearReport> reports, Path folder) {
+    static void write(QuantizationPlan plan, LayerQuantizer.Reports reports, Path folder) {
         Path source = plan.options().model();
         try {
             ObjectNode config = plan.structure().config().raw();
             config.set("quantization_config", plan.quantizationConfig());
             writeJson(folder.resolve("config.json"), config);
-            writeJson(folder.resolve("quantize_config.json"), plan.quantizationConfig());
+            switch (plan.scheme()) {
+                case GptqScheme gptq -> writeJson(folder.resolve("quantize_config.json"), plan.quantizationConfig());
+                case AwqScheme awq -> writeJson(folder.resolve("quant_config.json"), AwqConfig.writeLegacy(awq));
+            }
             writeJson(folder.resolve(REPORT), report(plan, reports));
             try (var files = Files.list(source)) {
                 for (Path file : files.sorted().toList()) {
@@ -73,11 +79,11 @@ final class SideFiles {
     }
 
     /** Nothing in it may differ between two runs of the same command. */
-    private static ObjectNode report(QuantizationPlan plan, List<LinearReport> reports) {
+    private static ObjectNode report(QuantizationPlan plan, LayerQuantizer.Reports reports) {
         ObjectNode report = new ObjectMapper().createObjectNode();
         report.put("method", plan.options().method().name());
         ArrayNode linears = report.putArray("linears");
-        for (LinearReport linear : reports) {
+        for (LinearReport linear : reports.linears()) {
             ObjectNode entry = linears.addObject();
             entry.put("name", linear.name());
             entry.put("method", linear.method());
@@ -86,6 +92,17 @@ final class SideFiles {
             entry.put("dead_input_features", linear.deadFeatures());
             if (!linear.note().isEmpty()) {
                 entry.put("note", linear.note());
+            }
+        }
+        if (!reports.scales().isEmpty()) {
+            ArrayNode scales = report.putArray("scales");
+            for (ScaleReport scale : reports.scales()) {
+                ObjectNode entry = scales.addObject();
+                entry.put("previous", scale.previous());
+                scale.linears().forEach(entry.putArray("linears")::add);
+                entry.put("ratio", scale.ratio());
+                entry.put("loss_without", scale.lossWithout());
+                entry.put("loss", scale.loss());
             }
         }
         return report;
