@@ -25,7 +25,7 @@ final class LayerObservation implements StageInputs, AutoCloseable {
      * Tokens that the output of a module is compared for, about. Whole chunks, evenly spread over the calibration set, whose
      * order is already random; with no more tokens than this, all of them.
      */
-    static final int SEARCH_TOKENS = 16_384;
+    static final int SEARCH_TOKENS = 8192;
 
     private final Device device;
     private final Chunking chunking;
