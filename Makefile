@@ -67,6 +67,50 @@ twins:
 	  echo "$$file -> $(TWINS)/$$(basename $$file .cu).ptx"; \
 	done
 
+DEMO := target/demo
+DEMO_LENGTH := 256
+
+# Quantizes the demo model by rounding and by GPTQ, on a GPU if one is there, and compares both with the original.
+demo: build
+	@rm -rf $(DEMO)
+	@mkdir -p $(DEMO)
+	@echo "== rounding to nearest, 4 bits, groups of 128"
+	@$(GPUQUANT) rtn datasets/demo-llama --out $(DEMO)/rtn-4bit-g128 --quiet
+	@echo
+	@echo "== GPTQ, 4 bits, groups of 128"
+	@$(GPUQUANT) gptq datasets/demo-llama --out $(DEMO)/gptq-4bit-g128 \
+	    --calibration datasets/calibration.jsonl --sequence-length $(DEMO_LENGTH)
+	@echo
+	@echo "== both against the original, on text that neither has seen"
+	@$(GPUQUANT) compare datasets/demo-llama $(DEMO)/rtn-4bit-g128 $(DEMO)/gptq-4bit-g128 \
+	    --text datasets/validation.jsonl --sequence-length $(DEMO_LENGTH) --quiet
+	@echo
+	@echo "The quantized checkpoint lies in $(DEMO)/gptq-4bit-g128; gpuquant verified it when it was written."
+
+# Puts gpuquant under PREFIX: the program in PREFIX/lib/gpuquant, a link to it in PREFIX/bin.
+install: build
+	@install -d "$(DESTDIR)$(PREFIX)/lib/gpuquant" "$(DESTDIR)$(PREFIX)/bin"
+	@rm -rf "$(DESTDIR)$(PREFIX)/lib/gpuquant/bin" "$(DESTDIR)$(PREFIX)/lib/gpuquant/lib"
+	@cp -R $(DIST)/bin $(DIST)/lib "$(DESTDIR)$(PREFIX)/lib/gpuquant/"
+	@ln -sf ../lib/gpuquant/bin/gpuquant "$(DESTDIR)$(PREFIX)/bin/gpuquant"
+	@echo "installed $(DESTDIR)$(PREFIX)/bin/gpuquant"
+
+# Packs the built program for machines with a Java runtime of version 25 or later.
+dist: build
+	@tar -C target -czf target/gpuquant.tar.gz --exclude .built gpuquant
+	@echo "target/gpuquant.tar.gz"
+
+# Checks our files with code that shares nothing with ours: NumPy from the published layouts, and transformers. Needs Python
+# and, for packages it lacks, the Python package index.
+interop: build
+	@JAVA_HOME="$(JDK)" GPUQUANT=$(DIST)/bin/gpuquant src/interop/run
+
+# Measures the virtual GPU; ARGUMENTS go to JMH, such as ARGUMENTS='-p workload=QUANTIZE'.
+bench:
+	$(MVN) -q -Pbench -Dspotless.check.skip=true process-classes
+	"$(JDK)/bin/java" -cp "target/classes:target/jmh/classes:src/jmh/resources:src/test/resources:$$(cat target/jmh/classpath)" \
+	  io.gpuquant.ptx.VirtualGpuBenchmark $(ARGUMENTS)
+
 format:
 	$(MVN) -q spotless:apply
 

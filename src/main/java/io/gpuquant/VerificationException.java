@@ -2,7 +2,7 @@ package io.gpuquant;
 
 import org.jspecify.annotations.Nullable;
 
-/** A finished checkpoint does not hold what it should; exit code 5. */
+/** A finished checkpoint, or a device, does not hold what it should; exit code 5. */
 public final class VerificationException extends GpuQuantException {
 
     private static final long serialVersionUID = 1L;

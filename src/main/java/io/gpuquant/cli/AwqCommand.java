@@ -97,6 +97,6 @@ final class AwqCommand implements Callable<Integer> {
         }
         QuantizationJobOptions.Awq method = new QuantizationJobOptions.Awq(
                 objective, ratios, !noDuo, !noClip, propagate, calibration.toCalibration(DEFAULT_LENGTH));
-        return new QuantizationRun(spec.commandLine(), output, device, run).run(method, !zeroPoint, version);
+        return new QuantizationRun(spec.commandLine(), device, run).run(output.toOptions(method, !zeroPoint, version));
     }
 }

@@ -32,6 +32,15 @@ final class DeviceOption {
             description = "Processor threads. Default: one per processor. The result does not depend on it.")
     int threads = Runtime.getRuntime().availableProcessors();
 
+    /** Whether a GPU was named that is not here, but how much memory it has is known. */
+    boolean isAbsentGpu() {
+        return device.matches("cuda(:\\d+)?")
+                && memory != Long.MAX_VALUE
+                && Devices.installed().providers().stream()
+                        .filter(provider -> provider.kind().equals("cuda"))
+                        .allMatch(provider -> provider.probe().devices().isEmpty());
+    }
+
     /** Opens the device. */
     Device open() {
         if (threads < 1) {

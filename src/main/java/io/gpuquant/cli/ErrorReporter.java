@@ -16,6 +16,9 @@ final class ErrorReporter implements CommandLine.IExecutionExceptionHandler, Com
         if (debug) {
             failure.printStackTrace(command.getErr());
         }
+        if (isOutOfMemory(failure)) {
+            return outOfMemory(command);
+        }
         if (failure instanceof GpuQuantException known) {
             print(command, String.valueOf(known.getMessage()));
             return known.exitCode();
@@ -24,6 +27,16 @@ final class ErrorReporter implements CommandLine.IExecutionExceptionHandler, Com
                 command,
                 "an unexpected fault: " + failure + (debug ? "" : "; run with --debug to see where, and report it"));
         return FAULT;
+    }
+
+    /** Also in a thread that worked for the one that failed. */
+    private static boolean isOutOfMemory(Throwable failure) {
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            if (cause instanceof OutOfMemoryError) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private static boolean isDebugOfSubcommand(CommandLine.ParseResult arguments) {
@@ -41,7 +54,7 @@ final class ErrorReporter implements CommandLine.IExecutionExceptionHandler, Com
 
     /** Memory of the Java process itself ran out. */
     static int outOfMemory(CommandLine command) {
-        print(command, "not enough memory for the Java process; free some, or set JAVA_TOOL_OPTIONS=-Xmx8g");
+        print(command, "not enough memory for the Java process; free some, or set GPUQUANT_JAVA_OPTIONS=-Xmx8g");
         return RESOURCES;
     }
 

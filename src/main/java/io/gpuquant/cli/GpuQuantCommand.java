@@ -16,9 +16,12 @@ import picocli.CommandLine.Command;
             AwqCommand.class,
             RtnCommand.class,
             PerplexityCommand.class,
+            CompareCommand.class,
             VerifyCommand.class,
             InspectCommand.class,
+            PlanCommand.class,
             DevicesCommand.class,
+            SelftestCommand.class,
             AutoComplete.GenerateCompletion.class
         },
         footer = {

@@ -17,11 +17,20 @@ public final class Main {
         return commandLine().execute(arguments);
     }
 
+    private static int execute(CommandLine.ParseResult arguments) {
+        try {
+            return new CommandLine.RunLast().execute(arguments);
+        } catch (OutOfMemoryError exhausted) {
+            return ErrorReporter.outOfMemory(arguments.commandSpec().commandLine());
+        }
+    }
+
     static CommandLine commandLine() {
         ErrorReporter errors = new ErrorReporter();
         return new CommandLine(new GpuQuantCommand())
                 .setExecutionExceptionHandler(errors)
                 .setParameterExceptionHandler(errors)
+                .setExecutionStrategy(Main::execute)
                 .setCaseInsensitiveEnumValuesAllowed(true)
                 .setUsageHelpWidth(110);
     }

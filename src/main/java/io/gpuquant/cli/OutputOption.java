@@ -1,6 +1,8 @@
 package io.gpuquant.cli;
 
 import io.gpuquant.UsageException;
+import io.gpuquant.format.PackedFormat;
+import io.gpuquant.job.QuantizationJobOptions;
 import java.nio.file.Path;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -50,8 +52,14 @@ final class OutputOption {
         }
     }
 
-    /** The folder to make. */
-    Path output(String method) {
+    /** All of it, for a method. */
+    QuantizationJobOptions toOptions(
+            QuantizationJobOptions.MethodOptions method, boolean symmetric, PackedFormat format) {
+        return new QuantizationJobOptions(
+                model, output(method.name()), overwrite, method, bits, groupSize, symmetric, format);
+    }
+
+    private Path output(String method) {
         if (out != null) {
             return out;
         }

@@ -1,19 +1,14 @@
 package io.gpuquant.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.gpuquant.UsageException;
 import io.gpuquant.calibration.EvaluationText;
-import io.gpuquant.calibration.TextFile;
-import io.gpuquant.calibration.TextTokenizer;
 import io.gpuquant.device.Device;
 import io.gpuquant.evaluate.Evaluator;
 import io.gpuquant.evaluate.LogProbabilityFile;
 import io.gpuquant.evaluate.OpenModel;
 import io.gpuquant.evaluate.TokenScores;
-import io.gpuquant.model.ModelConfig;
 import java.nio.file.Path;
 import java.util.Locale;
-import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -32,8 +27,6 @@ import picocli.CommandLine.Spec;
         description = "Measures the perplexity of a checkpoint, plain, GPTQ or AWQ, on a text.")
 final class PerplexityCommand implements Callable<Integer> {
 
-    private static final int DEFAULT_LENGTH = 2048;
-
     @Spec
     @SuppressWarnings("NullAway.Init") // Set by picocli.
     private CommandSpec spec;
@@ -41,28 +34,8 @@ final class PerplexityCommand implements Callable<Integer> {
     @Parameters(index = "0", paramLabel = "MODEL", description = "The folder of a checkpoint.")
     private Path model = Path.of("");
 
-    @Option(
-            names = "--text",
-            required = true,
-            paramLabel = "FILE",
-            description = "The text: .jsonl with one document per line, or .txt.")
-    private Path text = Path.of("");
-
-    @Option(
-            names = "--text-field",
-            paramLabel = "NAME",
-            defaultValue = TextFile.DEFAULT_TEXT_FIELD,
-            description = "The field of a .jsonl line that holds the text. Default: ${DEFAULT-VALUE}.")
-    private String textField = TextFile.DEFAULT_TEXT_FIELD;
-
-    @Option(
-            names = "--sequence-length",
-            paramLabel = "N",
-            description = "Tokens of a sequence. Default: 2048, or what the model can take if that is less.")
-    private @Nullable Integer sequenceLength;
-
-    @Option(names = "--tokens", paramLabel = "N", description = "The most tokens to use. Default: all.")
-    private @Nullable Long tokens;
+    @Mixin
+    private final TextOption text = new TextOption();
 
     @Option(
             names = "--logprobs",
@@ -78,10 +51,8 @@ final class PerplexityCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        TextFile file = new TextFile(text, textField);
         try (OpenModel opened = OpenModel.open(model)) {
-            ModelConfig config = opened.structure().config();
-            EvaluationText evaluation = read(file, config);
+            EvaluationText evaluation = text.read(model, opened.structure().config());
             TokenScores scores;
             try (Device where = device.open()) {
                 Evaluator evaluator = new Evaluator(where, opened.structure(), opened.weights(where));
@@ -95,27 +66,12 @@ final class PerplexityCommand implements Callable<Integer> {
         return 0;
     }
 
-    private EvaluationText read(TextFile file, ModelConfig config) {
-        int most = config.maxPositionEmbeddings();
-        int length = sequenceLength == null ? Math.min(DEFAULT_LENGTH, most) : sequenceLength;
-        if (length < 2 || length > most) {
-            throw new UsageException("--sequence-length " + length + " does not fit this model; use 2 to " + most);
-        }
-        if (tokens != null && tokens < 1) {
-            throw new UsageException("--tokens " + tokens + " is not a number of tokens; use 1 or more");
-        }
-        OptionalLong limit = tokens == null ? OptionalLong.empty() : OptionalLong.of(tokens);
-        try (TextTokenizer tokenizer = TextTokenizer.open(model, config.vocabSize())) {
-            return EvaluationText.read(file, tokenizer, length, limit);
-        }
-    }
-
     private void print(EvaluationText evaluation, TokenScores scores) {
         var out = spec.commandLine().getOut();
         if (run.json) {
             ObjectNode json = Json.object();
             json.put("model", model.toString());
-            json.put("text", text.toString());
+            json.put("text", text.text.toString());
             json.put("sequence_length", evaluation.sequences().length());
             json.put("sequences", evaluation.sequences().count());
             json.put("scored_tokens", scores.tokens());

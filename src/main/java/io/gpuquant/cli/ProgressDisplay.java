@@ -3,7 +3,9 @@ package io.gpuquant.cli;
 import io.gpuquant.calibration.CalibrationReport;
 import io.gpuquant.device.DeviceInfo;
 import io.gpuquant.job.JobListener;
+import io.gpuquant.job.MemoryPlan;
 import io.gpuquant.job.QuantizationPlan;
+import io.gpuquant.job.Sizes;
 import io.gpuquant.quantize.LinearReport;
 import java.io.PrintWriter;
 import java.util.Locale;
@@ -45,6 +47,21 @@ final class ProgressDisplay implements JobListener, AutoCloseable {
     public void calibrated(CalibrationReport report) {
         say("calibration: " + report.sequencesUsed() + " sequences of " + report.sequenceLength() + " tokens from "
                 + report.file().getFileName());
+    }
+
+    @Override
+    public void forecast(MemoryPlan memory) {
+        say("device memory: " + Sizes.format(memory.peakBytes()) + " at most, of "
+                + Sizes.format(memory.room().availableBytes())
+                + (memory.hostBytes() == 0
+                        ? ""
+                        : "; activations take " + Sizes.format(memory.hostBytes()) + " of host memory"));
+    }
+
+    @Override
+    public void startedAnew(int layersLost) {
+        say("starting anew: the unfinished output, with " + layersLost
+                + " layers done, was of other options, another text or another model");
     }
 
     @Override

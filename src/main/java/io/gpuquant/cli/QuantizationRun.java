@@ -3,7 +3,6 @@ package io.gpuquant.cli;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.calibration.CalibrationReport;
-import io.gpuquant.format.PackedFormat;
 import io.gpuquant.job.JobResult;
 import io.gpuquant.job.QuantizationJob;
 import io.gpuquant.job.QuantizationJobOptions;
@@ -23,27 +22,16 @@ final class QuantizationRun {
     private static final int WORST_SHOWN = 3;
 
     private final CommandLine command;
-    private final OutputOption output;
     private final DeviceOption device;
     private final RunOptions run;
 
-    QuantizationRun(CommandLine command, OutputOption output, DeviceOption device, RunOptions run) {
+    QuantizationRun(CommandLine command, DeviceOption device, RunOptions run) {
         this.command = command;
-        this.output = output;
         this.device = device;
         this.run = run;
     }
 
-    int run(QuantizationJobOptions.MethodOptions method, boolean symmetric, PackedFormat format) {
-        QuantizationJobOptions options = new QuantizationJobOptions(
-                output.model,
-                output.output(method.name()),
-                output.overwrite,
-                method,
-                output.bits,
-                output.groupSize,
-                symmetric,
-                format);
+    int run(QuantizationJobOptions options) {
         long start = System.nanoTime();
         JobResult result;
         try (ProgressDisplay progress = new ProgressDisplay(command.getErr(), run.quiet)) {

@@ -35,8 +35,13 @@ final class RtnCommand implements Callable<Integer> {
             description = "The checkpoint format; awq is the GEMM layout. Default: ${DEFAULT-VALUE}.")
     private PackedFormat format = GptqVersion.V1;
 
-    @Mixin
-    private final SymmetryOption symmetry = new SymmetryOption();
+    @Option(
+            names = "--sym",
+            negatable = true,
+            defaultValue = "true",
+            fallbackValue = "true",
+            description = "Grids symmetric about zero (default), or each with its own zero point.")
+    private boolean symmetric = true;
 
     @Mixin
     private final DeviceOption device = new DeviceOption();
@@ -47,7 +52,7 @@ final class RtnCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         output.check();
-        return new QuantizationRun(spec.commandLine(), output, device, run)
-                .run(new QuantizationJobOptions.Rtn(), symmetry.symmetric, format);
+        return new QuantizationRun(spec.commandLine(), device, run)
+                .run(output.toOptions(new QuantizationJobOptions.Rtn(), symmetric, format));
     }
 }

@@ -2,6 +2,7 @@ package io.gpuquant.device;
 
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
 
@@ -76,9 +77,9 @@ public final class MemoryLedger {
 
     private static String format(long bytes) {
         return bytes < 10L << 20
-                ? String.format("%.1f KiB", bytes / 1024.0)
+                ? String.format(Locale.ROOT, "%.1f KiB", bytes / 1024.0)
                 : bytes < 10L << 30
-                        ? String.format("%.1f MiB", bytes / (1024.0 * 1024))
-                        : String.format("%.1f GiB", bytes / (1024.0 * 1024 * 1024));
+                        ? String.format(Locale.ROOT, "%.1f MiB", bytes / (1024.0 * 1024))
+                        : String.format(Locale.ROOT, "%.1f GiB", bytes / (1024.0 * 1024 * 1024));
     }
 }

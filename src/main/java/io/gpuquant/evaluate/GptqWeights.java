@@ -49,17 +49,23 @@ public final class GptqWeights implements WeightSource {
     }
 
     @Override
+    public void require(String tensor, int rows, int columns) {
+        if (isQuantized(tensor)) {
+            read(tensor, rows, columns);
+        } else {
+            others.require(tensor, rows, columns);
+        }
+    }
+
+    @Override
     public void load(String tensor, DeviceMatrix target) {
         if (!isQuantized(tensor)) {
             others.load(tensor, target);
             return;
         }
-        GptqLinear linear = GptqLinear.read(reader, names(tensor), scheme);
-        if (linear.out() != target.rows() || linear.in() != target.columns()) {
-            throw new InputException(tensor + " is quantized as " + linear.in() + " to " + linear.out()
-                    + " features, but config.json calls for " + target.columns() + " to " + target.rows());
-        }
+        GptqLinear linear = read(tensor, target.rows(), target.columns());
         requireGroupsInRange(linear, names(tensor));
+        requireFiniteScales(linear, names(tensor));
         List<DeviceBuffer> owned = new ArrayList<>();
         try {
             int groups = Math.toIntExact(linear.scales().shape().extent(0));
@@ -74,6 +80,16 @@ public final class GptqWeights implements WeightSource {
         } finally {
             owned.forEach(DeviceBuffer::close);
         }
+    }
+
+    private GptqLinear read(String tensor, int rows, int columns) {
+        GptqLinear linear = GptqLinear.read(reader, names(tensor), scheme);
+        if (linear.out() != rows || linear.in() != columns) {
+            throw new InputException(tensor + " is quantized as " + linear.in() + " to " + linear.out()
+                    + " features, but config.json calls for " + columns + " to " + rows
+                    + "; use the config.json that came with the checkpoint");
+        }
+        return linear;
     }
 
     private boolean isQuantized(String tensor) {
@@ -91,6 +107,18 @@ public final class GptqWeights implements WeightSource {
             if (linear.group(i) < 0 || linear.group(i) >= groups) {
                 throw new InputException(names.groups() + " names group " + linear.group(i) + " for input feature " + i
                         + ", but there are " + groups + "; the checkpoint is damaged");
+            }
+        }
+    }
+
+    private static void requireFiniteScales(GptqLinear linear, GptqTensors names) {
+        long groups = linear.scales().shape().extent(0);
+        for (int group = 0; group < groups; group++) {
+            for (int i = 0; i < linear.out(); i++) {
+                if (!Float.isFinite(linear.scale(group, i))) {
+                    throw new InputException(names.scales() + " holds a NaN or an infinity for group " + group
+                            + " of output feature " + i + "; the checkpoint is damaged");
+                }
             }
         }
     }

@@ -4,7 +4,9 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.InputException;
 import io.gpuquant.device.Device;
 import io.gpuquant.format.AwqConfig;
+import io.gpuquant.format.AwqScheme;
 import io.gpuquant.format.GptqConfig;
+import io.gpuquant.format.GptqScheme;
 import io.gpuquant.format.PackedScheme;
 import io.gpuquant.model.CheckpointWeights;
 import io.gpuquant.model.ModelConfig;
@@ -66,6 +68,28 @@ public final class OpenModel implements AutoCloseable {
     /** The scheme of its quantized linears, if it has any. */
     public Optional<PackedScheme> scheme() {
         return scheme;
+    }
+
+    /** Its format in words, such as {@code F16}, {@code GPTQ 4-bit g128} or {@code AWQ 4-bit g128 GEMM}. */
+    public String format() {
+        return scheme.map(OpenModel::describe)
+                .orElseGet(() -> structure.config().dtype().map(DType::name).orElse("plain"));
+    }
+
+    private static String describe(PackedScheme scheme) {
+        String bits = scheme.bits() + "-bit " + (scheme.groupSize() < 0 ? "per channel" : "g" + scheme.groupSize());
+        return switch (scheme) {
+            case GptqScheme gptq ->
+                "GPTQ " + bits + (gptq.descAct() ? " act-order" : "") + (gptq.symmetric() ? "" : " asym");
+            case AwqScheme awq -> "AWQ " + bits + " " + awq.version();
+        };
+    }
+
+    /** How many weights it has, counted in the tensors of its files; meaningful for a plain checkpoint. */
+    public long weightCount() {
+        return checkpoint.tensors().stream()
+                .mapToLong(tensor -> tensor.shape().elementCount())
+                .sum();
     }
 
     /** Its weights, for a device. */

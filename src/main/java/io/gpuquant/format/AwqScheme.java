@@ -37,16 +37,16 @@ public record AwqScheme(int groupSize, boolean symmetric, AwqVersion version) im
     @Override
     public Optional<String> obstacle(int in, int out) {
         if (in % groupSize(in) != 0) {
-            return Optional.of("groups of " + groupSize + " do not divide its " + in + " input features");
+            return Optional.of(in + " input features, which groups of " + groupSize + " do not divide");
         }
         if (version == AwqVersion.GEMM) {
             return out % PER_WORD == 0
                     ? Optional.empty()
-                    : Optional.of("it has " + out + " output features, and the GEMM layout packs multiples of 8");
+                    : Optional.of(out + " output features, and the GEMM layout packs multiples of 8");
         }
         return in % PER_WORD == 0
                 ? Optional.empty()
-                : Optional.of("it has " + in + " input features, and the GEMV layout packs multiples of 8");
+                : Optional.of(in + " input features, and the GEMV layout packs multiples of 8");
     }
 
     @Override

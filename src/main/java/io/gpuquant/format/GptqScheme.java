@@ -37,7 +37,7 @@ public record GptqScheme(int bits, int groupSize, boolean symmetric, boolean des
     public Optional<String> obstacle(int in, int out) {
         return canPack(in, out)
                 ? Optional.empty()
-                : Optional.of("it has " + in + " to " + out + " features, and the format packs multiples of 32");
+                : Optional.of(in + " to " + out + " features, and the format packs multiples of 32");
     }
 
     @Override

@@ -26,7 +26,7 @@ public sealed interface PackedScheme permits GptqScheme, AwqScheme {
         return (in + groupSize(in) - 1) / groupSize(in);
     }
 
-    /** Why a linear of this size cannot be stored; empty when it can. */
+    /** What a linear of this size has that cannot be stored, to be read after "it has"; empty when it can be. */
     Optional<String> obstacle(int in, int out);
 
     /** The tensors that replace the weight of a linear, in the order they are written. */

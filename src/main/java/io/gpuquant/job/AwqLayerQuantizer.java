@@ -3,12 +3,10 @@ package io.gpuquant.job;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.kernels.ConvertKernels;
-import io.gpuquant.model.Chunking;
 import io.gpuquant.model.DecoderLayer;
 import io.gpuquant.model.LayerPass;
 import io.gpuquant.model.LayerWeights;
 import io.gpuquant.model.LinearSpec;
-import io.gpuquant.model.ModelStructure;
 import io.gpuquant.model.Stage;
 import io.gpuquant.model.StageWeights;
 import io.gpuquant.quantize.AwqMethod;
@@ -27,9 +25,6 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.Consumer;
-import java.util.function.Function;
-import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -42,58 +37,35 @@ final class AwqLayerQuantizer implements LayerQuantizer {
     private static final List<Integer> QUERY_AND_KEY = List.of(0, 1);
 
     private final Device device;
+    private final QuantizerSettings settings;
     private final AwqOptions options;
     private final QuantizationJobOptions.Awq method;
-    private final Function<DecoderLayer, LayerWeights> loader;
-    private final Function<String, DType> types;
     private final StageWriter writer;
-    private final TensorOutput output;
-    private final Predicate<LinearSpec> isQuantized;
-    private final Consumer<LinearReport> listener;
     private final ScaleSearch search;
     private final List<LinearReport> linearReports = new ArrayList<>();
     private final List<ScaleReport> scaleReports = new ArrayList<>();
 
-    /**
-     * Where a layer comes from and goes to.
-     *
-     * @param loader gives the weights of a layer as they are in the source
-     * @param types the type of a tensor in the source
-     * @param isQuantized whether a linear is to be quantized at all; the same for all linears of a stage
-     */
-    record Surroundings(
-            Function<DecoderLayer, LayerWeights> loader,
-            Function<String, DType> types,
-            StageWriter writer,
-            TensorOutput output,
-            Predicate<LinearSpec> isQuantized,
-            Consumer<LinearReport> listener) {}
-
-    AwqLayerQuantizer(Device device, AwqOptions options, QuantizationJobOptions.Awq method, Surroundings surroundings) {
-        this.device = device;
+    AwqLayerQuantizer(QuantizerSettings settings, AwqOptions options, QuantizationJobOptions.Awq method) {
+        this.settings = settings;
         this.options = options;
         this.method = method;
-        loader = surroundings.loader();
-        types = surroundings.types();
-        writer = surroundings.writer();
-        output = surroundings.output();
-        isQuantized = surroundings.isQuantized();
-        listener = surroundings.listener();
+        device = settings.device();
+        writer = StageWriter.of(device, settings.scheme(), settings.output());
         search = new ScaleSearch(device, options);
     }
 
     @Override
-    public void quantize(DecoderLayer layer, @Nullable Inputs inputs) {
-        if (inputs == null) {
+    public void quantize(DecoderLayer layer, @Nullable CalibrationPass calibration) {
+        if (calibration == null) {
             throw new IllegalArgumentException("AWQ without calibration data");
         }
         LayerPass.Residual residual = method.propagate() ? LayerPass.Residual.KEPT : LayerPass.Residual.UPDATED;
-        try (LayerWeights weights = loader.apply(layer);
+        try (LayerWeights weights = settings.loader().apply(layer);
                 LayerObservation seen = new LayerObservation(
-                        device, inputs.hidden().chunking(), this::isQuantized, this::isJudgedByModule)) {
-            inputs.pass().observe(weights, inputs.hidden(), seen, residual);
+                        device, calibration.hidden().chunking(), this::isQuantized, this::isJudgedByModule)) {
+            calibration.layers().observe(weights, calibration.hidden(), seen, residual);
             seen.complete(layer);
-            Map<Stage.Kind, float[]> scales = search(layer, weights, seen, inputs.pass());
+            Map<Stage.Kind, float[]> scales = search(layer, weights, seen, calibration.layers());
             foldIntoNorm(layer.attentionNorm(), weights.attentionNorm(), Stage.Kind.ATTENTION_IN, scales);
             foldIntoNorm(layer.mlpNorm(), weights.mlpNorm(), Stage.Kind.MLP_IN, scales);
             for (Stage stage : layer.stages()) {
@@ -102,13 +74,13 @@ final class AwqLayerQuantizer implements LayerQuantizer {
                 }
             }
             if (method.propagate()) {
-                inputs.pass().run(weights, inputs.hidden());
+                calibration.layers().run(weights, calibration.hidden());
             }
         }
     }
 
     private boolean isQuantized(Stage stage) {
-        return isQuantized.test(stage.linears().getFirst());
+        return settings.isQuantized().test(stage.linears().getFirst());
     }
 
     /** What a module adds to the residual stream when one linear is rounded is that linear's output, or a product of it. */
@@ -163,10 +135,11 @@ final class AwqLayerQuantizer implements LayerQuantizer {
 
     /** Divides a norm, on the device and in the output; the scales become what it was really divided by. */
     private void foldIntoNorm(String tensor, DeviceMatrix norm, Stage.Kind consumer, Map<Stage.Kind, float[]> scales) {
-        NormFold fold = NormFold.of(download(norm), scales.get(consumer), types.apply(tensor));
+        NormFold fold = NormFold.of(
+                download(norm), scales.get(consumer), settings.types().apply(tensor));
         device.stream().copyToDevice(MemorySegment.ofArray(fold.values()), norm);
         scales.computeIfPresent(consumer, (kind, old) -> fold.scales());
-        output.write(tensor, fold.bytes());
+        settings.output().write(tensor, fold.bytes());
     }
 
     private void quantize(StageWeights weights, DeviceMatrix gram, Map<Stage.Kind, float[]> scales) {
@@ -184,7 +157,7 @@ final class AwqLayerQuantizer implements LayerQuantizer {
             try (QuantizedStage quantized = new AwqMethod(device, options).quantize(task, fold)) {
                 writer.write(quantized, weights);
                 linearReports.addAll(quantized.reports());
-                quantized.reports().forEach(listener);
+                quantized.reports().forEach(settings.listener());
             }
         }
         foldIntoBias(weights, outputScales);
@@ -223,7 +196,7 @@ final class AwqLayerQuantizer implements LayerQuantizer {
         }
         NormFold fold = NormFold.ofBias(download(bias), scales, linear.biasName());
         device.stream().copyToDevice(MemorySegment.ofArray(fold.values()), bias);
-        output.write(linear.biasName(), fold.bytes());
+        settings.output().write(linear.biasName(), fold.bytes());
     }
 
     private float[] download(DeviceMatrix vector) {
@@ -239,27 +212,6 @@ final class AwqLayerQuantizer implements LayerQuantizer {
         linearReports.clear();
         scaleReports.clear();
         return taken;
-    }
-
-    @Override
-    public long workBytes(ModelStructure structure, Chunking chunking, DType operandType) {
-        long grams = 0;
-        long widest = 0;
-        for (Stage stage : structure.layers().getFirst().stages()) {
-            grams += DType.F32.bytes((long) stage.in() * stage.in());
-            widest = Math.max(widest, (long) stage.in() * stage.out());
-        }
-        long searched = (long) LayerObservation.searchChunks(chunking).size()
-                * chunking.mostTokens()
-                * structure.config().hiddenSize();
-        // Weights and their errors, the errors times the Gram matrix, the weights' shares or rounded weights, and
-        // codes;
-        // inputs of two stages, outputs of one.
-        return grams
-                + 4 * DType.F32.bytes(widest)
-                + widest
-                + 2 * operandType.bytes(searched)
-                + DType.F32.bytes(searched);
     }
 
     @Override

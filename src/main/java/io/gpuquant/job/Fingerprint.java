@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.concurrent.TimeUnit;
 
 /** A digest of everything that decides a job's output: a run may only be resumed by one that would make the same bytes. */
 final class Fingerprint {
@@ -45,13 +46,29 @@ final class Fingerprint {
             digest.update(content);
             return this;
         } catch (IOException failure) {
-            throw new InputException(
-                    file + " cannot be read (" + failure.getMessage() + "); check its permissions", failure);
+            throw unreadable(file, failure);
         }
     }
 
-    /** Adds names, types, shapes and a sample of the content of all tensors. */
+    private static InputException unreadable(Path file, IOException failure) {
+        return new InputException(
+                file + " cannot be read (" + failure.getMessage() + "); check its permissions", failure);
+    }
+
+    /**
+     * Adds names, types, shapes and a sample of the content of all tensors, and when the files were last changed: a file that
+     * was repaired has not become another where the samples are.
+     */
     Fingerprint add(Checkpoint checkpoint) {
+        for (Path file : checkpoint.files()) {
+            try {
+                add(
+                        file.getFileName().toString(),
+                        Files.getLastModifiedTime(file).to(TimeUnit.MICROSECONDS));
+            } catch (IOException failure) {
+                throw unreadable(file, failure);
+            }
+        }
         for (TensorInfo info : checkpoint.tensors()) {
             add(info.name(), info.dtype() + info.shape().toString());
             HostTensor tensor = checkpoint.tensor(info.name());

@@ -16,8 +16,14 @@ public interface JobListener {
     /** The calibration text has been read. */
     default void calibrated(CalibrationReport report) {}
 
+    /** It is known what the run will hold on the device. */
+    default void forecast(MemoryPlan memory) {}
+
     /** An earlier run had finished some layers; they are not done again. */
     default void resumed(int layersDone) {}
+
+    /** An unfinished run had finished some layers, but with other options, another text or another model: they are lost. */
+    default void startedAnew(int layersLost) {}
 
     /** A linear has been quantized. */
     default void linearDone(LinearReport report) {}

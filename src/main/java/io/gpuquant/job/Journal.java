@@ -1,6 +1,7 @@
 package io.gpuquant.job;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -29,8 +30,10 @@ import java.util.Optional;
  */
 final class Journal implements AutoCloseable {
 
-    private static final String FILE = ".journal";
-    private static final ObjectMapper JSON = new ObjectMapper();
+    /** Its name in the growing folder. */
+    static final String FILE = ".journal";
+
+    private static final ObjectMapper JSON = new ObjectMapper().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
 
     /**
      * A decoder layer that is done.
@@ -56,6 +59,11 @@ final class Journal implements AutoCloseable {
         return lines.isEmpty()
                 ? Optional.empty()
                 : Optional.of(lines.getFirst().path("fingerprint").asText());
+    }
+
+    /** How many layers the journal of a growing folder has; none where there is no journal. */
+    static int layersIn(Path folder) {
+        return Math.max(0, read(folder.resolve(FILE)).size() - 1);
     }
 
     /** Starts the journal of a new run, whose files have been laid out. */
@@ -97,15 +105,26 @@ final class Journal implements AutoCloseable {
         try {
             String text = Files.readString(file, StandardCharsets.UTF_8);
             for (int start = 0, end = text.indexOf('\n'); end >= 0; start = end + 1, end = text.indexOf('\n', start)) {
-                lines.add(JSON.readTree(text.substring(start, end)));
+                JsonNode line = JSON.readTree(text.substring(start, end));
+                if (!isNext(line, lines.size())) {
+                    return lines;
+                }
+                lines.add(line);
             }
         } catch (JsonProcessingException damaged) {
-            // What follows a damaged line is not to be relied on.
             return lines;
         } catch (IOException failure) {
             throw failure(file, failure);
         }
         return lines;
+    }
+
+    /** Whether a line can have this place in a journal. What follows one that cannot is not to be relied on either. */
+    private static boolean isNext(JsonNode line, int index) {
+        return index == 0
+                ? line.path("fingerprint").isTextual()
+                : line.path("layer").asInt(-1) == index - 1
+                        && line.path("checksums").isObject();
     }
 
     private static LayerEntry entry(JsonNode line) {
@@ -188,16 +207,6 @@ final class Journal implements AutoCloseable {
                 file + " cannot be written (" + failure.getMessage()
                         + "); make room on the disk and run the same command",
                 failure);
-    }
-
-    /** Removes the journal of a job that is done. */
-    void delete() {
-        close();
-        try {
-            Files.deleteIfExists(file);
-        } catch (IOException failure) {
-            throw failure(file, failure);
-        }
     }
 
     @Override

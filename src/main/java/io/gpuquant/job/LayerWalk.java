@@ -3,12 +3,8 @@ package io.gpuquant.job;
 import io.gpuquant.calibration.TokenSequences;
 import io.gpuquant.device.Device;
 import io.gpuquant.evaluate.PackedWeights;
-import io.gpuquant.model.ActivationStore;
 import io.gpuquant.model.CheckpointWeights;
-import io.gpuquant.model.Chunking;
 import io.gpuquant.model.DecoderLayer;
-import io.gpuquant.model.Embedding;
-import io.gpuquant.model.LayerPass;
 import io.gpuquant.model.LayerWeights;
 import io.gpuquant.model.ModelStructure;
 import io.gpuquant.model.WeightSource;
@@ -18,6 +14,8 @@ import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.HostTensor;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -55,12 +53,15 @@ final class LayerWalk {
         operandType = device.operandType(plan.modelType());
     }
 
+    /** The calibration sequences, and how they are brought to the device. */
+    record Calibration(TokenSequences sequences, MemoryPlan memory) {}
+
     /**
      * Does all layers.
      *
-     * @param sequences what to calibrate with; null for a method that needs no data
+     * @param calibration what to calibrate with; null for a method that needs no data
      */
-    void run(LayerQuantizer quantizer, @Nullable TokenSequences sequences) {
+    void run(@Nullable Calibration calibration) {
         int done = journal.layers().size();
         // What was copied before has its checksums in the output, not in a layer's entry.
         Map<String, Long> copied = output.takeChecksums();
@@ -68,13 +69,29 @@ final class LayerWalk {
             entry.checksums().keySet().forEach(writer::markWritten);
         }
         if (done < structure.layers().size()) {
-            if (sequences == null) {
-                quantizeWithoutData(quantizer, done);
-            } else {
-                calibrate(quantizer, done, sequences);
+            try (LayerQuantizer quantizer = settings().quantizer(plan.options())) {
+                if (calibration == null) {
+                    quantizeWithoutData(quantizer, done);
+                } else {
+                    calibrate(quantizer, done, calibration);
+                }
             }
         }
         output.restore(copied);
+    }
+
+    private QuantizerSettings settings() {
+        Set<String> quantized = plan.quantizedLinears();
+        return new QuantizerSettings(
+                device,
+                plan.scheme(),
+                layer -> new LayerWeights(
+                        device, layer, source, operandType, structure.config().hiddenSize()),
+                source::dtype,
+                output,
+                linear -> quantized.contains(linear.name()),
+                listener::linearDone,
+                UnaryOperator.identity());
     }
 
     private void quantizeWithoutData(LayerQuantizer quantizer, int done) {
@@ -85,51 +102,21 @@ final class LayerWalk {
         }
     }
 
-    private void calibrate(LayerQuantizer quantizer, int done, TokenSequences sequences) {
-        Chunking chunking = Chunking.of(sequences.count(), sequences.length());
-        MemoryPlan memory = MemoryPlan.of(
-                device, structure, chunking, operandType, quantizer.workBytes(structure, chunking, operandType));
-        try (ActivationStore hidden = new ActivationStore(
-                        device,
-                        "residual stream",
-                        chunking,
-                        DType.F32,
-                        structure.config().hiddenSize(),
-                        memory.hidden());
-                LayerPass pass = new LayerPass(device, structure.config(), operandType, chunking, memory.stages())) {
-            Embedding.fill(device, structure, source, sequences::sequence, hidden);
+    private void calibrate(LayerQuantizer quantizer, int done, Calibration calibration) {
+        MemoryPlan memory = calibration.memory();
+        try (CalibrationPass pass =
+                new CalibrationPass(device, structure, operandType, memory.chunking(), memory.placements())) {
+            pass.embed(source, calibration.sequences()::sequence);
             for (DecoderLayer layer : structure.layers()) {
                 if (layer.index() < done) {
-                    passThrough(layer, pass, hidden);
+                    pass.run(layer, plan.propagates() ? writtenWeights() : source);
+                    listener.layerDone(layer.index() + 1, structure.layers().size());
                 } else {
-                    quantizer.quantize(layer, new LayerQuantizer.Inputs(pass, hidden));
+                    quantizer.quantize(layer, pass);
                     complete(layer, quantizer);
                 }
             }
         }
-    }
-
-    /** Passes a layer that an earlier run has done, with the weights that the layers after it were calibrated with. */
-    private void passThrough(DecoderLayer layer, LayerPass pass, ActivationStore hidden) {
-        try (LayerWeights weights = load(layer, plan.propagates() ? writtenWeights() : source)) {
-            pass.run(weights, hidden);
-        }
-        listener.layerDone(layer.index() + 1, structure.layers().size());
-    }
-
-    /** The weights of a layer as they are in the source. */
-    LayerWeights load(DecoderLayer layer) {
-        return load(layer, source);
-    }
-
-    /** The type of a tensor in the source. */
-    DType sourceType(String tensor) {
-        return source.dtype(tensor);
-    }
-
-    private LayerWeights load(DecoderLayer layer, WeightSource from) {
-        return new LayerWeights(
-                device, layer, from, operandType, structure.config().hiddenSize());
     }
 
     /** The weights of layers that an earlier run has written. */

@@ -1,96 +1,101 @@
 package io.gpuquant.job;
 
 import io.gpuquant.ResourceException;
-import io.gpuquant.device.Device;
 import io.gpuquant.model.ActivationStore.Placement;
 import io.gpuquant.model.Chunking;
 import io.gpuquant.model.LayerPass;
-import io.gpuquant.model.ModelConfig;
-import io.gpuquant.model.ModelStructure;
-import io.gpuquant.model.Stage;
-import io.gpuquant.tensor.DType;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.Collectors;
 
 /**
- * What a calibration run holds on the device at once, and where the activations of all tokens go: on the device if they fit,
- * else the largest first to memory of this process.
+ * What a calibration run holds on a device at once, and where the activations of all tokens go: on the device if they fit,
+ * else the largest first to memory of this process. Nothing of it is estimated: it comes of a {@link Rehearsal}.
  *
- * @param fixedBytes weights of a layer, work space, and what the method takes
- * @param hiddenBytes the residual stream of all tokens
- * @param attentionBytes inputs of the attention's output projection of all tokens
- * @param mlpBytes inputs of the down projection of all tokens
- * @param availableBytes what the device has
+ * @param stages what is held when the most is held, for each step of the run; all layers are alike
+ * @param hostBytes memory of this process for activations that the device has no room for
+ * @param layerOperations multiplications and additions of a layer's matrix products
  */
-record MemoryPlan(
-        long fixedBytes,
-        long hiddenBytes,
-        long attentionBytes,
-        long mlpBytes,
-        long availableBytes,
-        Placement hidden,
-        LayerPass.Placements stages) {
-
-    /** The part of a device's memory that is counted on; the rest is for its driver, libraries and fragmentation. */
-    private static final double USABLE = 0.92;
+public record MemoryPlan(
+        Room room, Chunking chunking, Placements placements, List<Stage> stages, long hostBytes, long layerOperations) {
 
     /**
-     * Plans for a device.
+     * Where the activations of all tokens are kept.
      *
-     * @param workBytes what quantizing takes besides a layer's weights and the work space of a pass
-     * @throws ResourceException when not even a layer fits
+     * @param hidden the residual stream
      */
-    static MemoryPlan of(
-            Device device, ModelStructure structure, Chunking chunking, DType operandType, long workBytes) {
-        long available = (long)
-                Math.min(device.memory().limitBytes(), USABLE * device.info().memoryBytes());
-        ModelConfig config = structure.config();
-        long tokens = chunking.totalTokens();
-        long hidden = DType.F32.bytes(tokens * config.hiddenSize());
-        long attention = operandType.bytes(tokens * config.queryWidth());
-        long mlp = operandType.bytes(tokens * config.intermediateSize());
-        long fixed = fixedBytes(structure, chunking, operandType) + workBytes;
-        // Attention results and activated gates are never needed at the same time.
-        Placement mlpPlace = Placement.DEVICE;
-        Placement attentionPlace = Placement.DEVICE;
-        Placement hiddenPlace = Placement.DEVICE;
-        if (fixed + hidden + Math.max(attention, mlp) > available) {
-            mlpPlace = Placement.HOST;
+    public record Placements(Placement hidden, LayerPass.Placements stages) {
+
+        /** From the fastest to the one that takes the least device memory. */
+        static final List<Placements> CHOICES = List.of(
+                of(Placement.DEVICE, Placement.DEVICE, Placement.DEVICE),
+                of(Placement.DEVICE, Placement.DEVICE, Placement.HOST),
+                of(Placement.DEVICE, Placement.HOST, Placement.HOST),
+                of(Placement.HOST, Placement.HOST, Placement.HOST));
+
+        private static Placements of(Placement hidden, Placement attention, Placement mlp) {
+            return new Placements(hidden, new LayerPass.Placements(attention, mlp));
         }
-        if (fixed + hidden + attention > available) {
-            attentionPlace = Placement.HOST;
-        }
-        if (fixed + hidden > available) {
-            hiddenPlace = Placement.HOST;
-        }
-        if (fixed > available) {
-            throw new ResourceException("one layer of this model takes about " + Sizes.format(fixed) + " on "
-                    + device.info().id() + ", but " + Sizes.format(available)
-                    + " are available; use a larger device, or --device host");
-        }
-        return new MemoryPlan(
-                fixed,
-                hidden,
-                attention,
-                mlp,
-                available,
-                hiddenPlace,
-                new LayerPass.Placements(attentionPlace, mlpPlace));
     }
 
-    private static long fixedBytes(ModelStructure structure, Chunking chunking, DType operandType) {
-        ModelConfig config = structure.config();
-        long layer = 0;
-        for (Stage stage : structure.layers().getFirst().stages()) {
-            layer += operandType.bytes((long) stage.in() * stage.out());
+    /** A piece of device memory by the name it is allocated under. */
+    public record Holding(String name, long bytes) {}
+
+    /**
+     * A step of a run.
+     *
+     * @param peakBytes the most that is held at once
+     * @param holdings what that is, the largest first
+     */
+    public record Stage(String name, long peakBytes, List<Holding> holdings) {
+
+        public Stage {
+            holdings = List.copyOf(holdings);
         }
-        long perToken = DType.F32.bytes((long) config.queryWidth() * 2 + 2L * config.keyValueWidth())
-                + DType.F32.bytes(2L * config.intermediateSize())
-                + DType.F32.bytes(config.hiddenSize())
-                + operandType.bytes((long) config.hiddenSize() + config.queryWidth() + 2L * config.keyValueWidth());
-        return layer + perToken * chunking.mostTokens() + scoreBytes(config, chunking);
+
+        /** The largest holdings in words. */
+        public String describe(int most) {
+            String named = holdings.stream()
+                    .limit(most)
+                    .map(holding -> holding.name() + " " + Sizes.format(holding.bytes()))
+                    .collect(Collectors.joining(", "));
+            long rest = holdings.stream().skip(most).mapToLong(Holding::bytes).sum();
+            return rest == 0 ? named : named + ", other " + Sizes.format(rest);
+        }
     }
 
-    private static long scoreBytes(ModelConfig config, Chunking chunking) {
-        long perHead = DType.F32.bytes((long) chunking.sequenceLength() * chunking.sequenceLength());
-        return Math.max(2 * perHead, 2 * (64L << 20));
+    public MemoryPlan {
+        stages = List.copyOf(stages);
+    }
+
+    /** The step that holds the most. */
+    public Stage widest() {
+        return stages.stream().max(Comparator.comparingLong(Stage::peakBytes)).orElseThrow();
+    }
+
+    /** The most device memory that is held at once. */
+    public long peakBytes() {
+        return widest().peakBytes();
+    }
+
+    /** Whether the device has room for it. */
+    public boolean fits() {
+        return peakBytes() <= room.availableBytes();
+    }
+
+    /**
+     * Fails when the device has no room.
+     *
+     * @throws ResourceException that says what does not fit
+     */
+    public void requireRoom() {
+        if (!fits()) {
+            Stage widest = widest();
+            throw new ResourceException("calibrating takes at least " + Sizes.format(widest.peakBytes()) + " on "
+                    + room.info().id() + " (" + widest.name() + ": " + widest.describe(3) + "), but "
+                    + Sizes.format(room.availableBytes())
+                    + " may be used; raise --device-memory if it was set, lower --sequence-length or --samples, or"
+                    + " choose another --device");
+        }
     }
 }

@@ -155,18 +155,32 @@ final class OutputFolder implements AutoCloseable {
         }
     }
 
-    /** Gives the complete folder its name; an older one of that name is replaced. */
+    /** Removes the growing folder. */
+    void discard() {
+        close();
+        try {
+            deleteTree(partial);
+        } catch (IOException ignored) {
+            // What went wrong before is on its way to the user; the next run clears the folder.
+        }
+    }
+
+    /**
+     * Gives the complete folder its name; an older one of that name is replaced. What only an unfinished folder needs is
+     * removed last, so that a crash at any point leaves either all of it or a complete output.
+     */
     void publish() {
         Path target = output.toAbsolutePath().normalize();
         Path old = partial.resolveSibling(target.getFileName() + ".old");
         try {
-            close();
-            Files.deleteIfExists(partial.resolve(LOCK));
             if (Files.exists(target)) {
                 deleteTree(old);
                 Files.move(target, old, StandardCopyOption.ATOMIC_MOVE);
             }
             Files.move(partial, target, StandardCopyOption.ATOMIC_MOVE);
+            Files.deleteIfExists(target.resolve(Journal.FILE));
+            Files.deleteIfExists(target.resolve(LOCK));
+            close();
             deleteTree(old);
         } catch (IOException failure) {
             throw new ResourceException(

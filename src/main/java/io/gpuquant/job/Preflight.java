@@ -28,7 +28,7 @@ import java.util.Map;
 import java.util.stream.Stream;
 
 /** Checks everything that can be known to fail before any work is done, and decides the rest. */
-public final class Preflight {
+final class Preflight {
 
     private static final List<Integer> USUAL_GROUP_SIZES = List.of(128, 64, 32);
     private static final int AWQ_BITS = 4;
@@ -40,16 +40,42 @@ public final class Preflight {
     /**
      * Makes the plan of a job.
      *
+     * @param maxShardBytes tensor bytes that a file of the output may have
      * @throws InputException when the model, or the combination of model and options, cannot be quantized
      */
-    public static QuantizationPlan plan(QuantizationJobOptions options, Checkpoint checkpoint, ModelConfig config) {
+    static QuantizationPlan plan(
+            QuantizationJobOptions options, Checkpoint checkpoint, ModelConfig config, long maxShardBytes) {
+        Choices choices = choose(options, config);
+        ModelStructure structure = choices.structure();
+        requireTensors(structure, checkpoint);
+        PackedScheme scheme = choices.scheme();
+        List<LinearDecision> decisions = choices.decisions();
+        CheckpointLayout layout = CheckpointLayout.of(
+                outputTensors(checkpoint, decisions, scheme), CheckpointLayout.DEFAULT_METADATA, maxShardBytes);
+        return new QuantizationPlan(
+                options,
+                structure,
+                checkpoint.info(structure.leadingWeight()).dtype(),
+                scheme,
+                decisions,
+                layout,
+                quantizationConfig(options, scheme, structure, decisions),
+                choices.warnings(),
+                checkpoint.totalBytes());
+    }
+
+    /** What is decided by options and config.json alone. */
+    record Choices(
+            ModelStructure structure, PackedScheme scheme, List<LinearDecision> decisions, List<String> warnings) {}
+
+    /** Decides what needs no weights to be decided. */
+    static Choices choose(QuantizationJobOptions options, ModelConfig config) {
         config.quantizationConfig().ifPresent(existing -> {
             throw new InputException(options.model() + " is already quantized ("
                     + existing.path("quant_method").asText("method not given")
                     + "); give the original checkpoint");
         });
         ModelStructure structure = ModelStructure.of(config);
-        requireTensors(structure, checkpoint);
         PackedScheme scheme = scheme(options, structure);
         List<LinearDecision> decisions = decide(structure, scheme);
         List<LinearSpec> quantized = decisions.stream()
@@ -66,17 +92,7 @@ public final class Preflight {
                 .findFirst()
                 .ifPresent(kept ->
                         warnings.add(kept.linear().name() + " and its like are kept as they are: " + kept.reason()));
-        CheckpointLayout layout = CheckpointLayout.of(outputTensors(checkpoint, decisions, scheme));
-        return new QuantizationPlan(
-                options,
-                structure,
-                checkpoint.info(structure.leadingWeight()).dtype(),
-                scheme,
-                decisions,
-                layout,
-                quantizationConfig(options, scheme, structure, decisions),
-                warnings,
-                checkpoint.totalBytes());
+        return new Choices(structure, scheme, decisions, warnings);
     }
 
     /** Every tensor the model needs must be there, in the shape config.json says; the rest is copied without a look. */
@@ -181,7 +197,7 @@ public final class Preflight {
                 .forEach(layer -> layer.stages().forEach(stage -> {
                     String reason = stage.linears().stream()
                             .flatMap(linear -> scheme.obstacle(linear.in(), linear.out()).stream()
-                                    .map(obstacle -> "of " + linear.name() + ", " + obstacle))
+                                    .map(obstacle -> linear.name() + " has " + obstacle))
                             .findFirst()
                             .orElse("");
                     stage.linears()

@@ -1,28 +1,18 @@
 package io.gpuquant.job;
 
 import io.gpuquant.Version;
-import io.gpuquant.calibration.CalibrationOptions;
 import io.gpuquant.calibration.CalibrationSet;
 import io.gpuquant.calibration.TextFile;
 import io.gpuquant.calibration.TextTokenizer;
+import io.gpuquant.calibration.TokenSequences;
 import io.gpuquant.device.Device;
-import io.gpuquant.kernels.QuantizationGrid;
-import io.gpuquant.model.LinearSpec;
+import io.gpuquant.model.Chunking;
 import io.gpuquant.model.ModelConfig;
-import io.gpuquant.quantize.AwqOptions;
-import io.gpuquant.quantize.GptqMethod;
-import io.gpuquant.quantize.GptqOptions;
-import io.gpuquant.quantize.LinearReport;
-import io.gpuquant.quantize.QuantizationMethod;
-import io.gpuquant.quantize.RoundToNearest;
-import io.gpuquant.quantize.ScaleReport;
 import io.gpuquant.safetensors.Checkpoint;
+import io.gpuquant.safetensors.CheckpointLayout;
 import io.gpuquant.safetensors.CheckpointWriter;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Optional;
-import java.util.Set;
-import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -36,14 +26,24 @@ public final class QuantizationJob {
     private final QuantizationJobOptions options;
     private final Supplier<Device> devices;
     private final JobListener listener;
+    private final long maxShardBytes;
 
     /**
      * @param devices opens the device, once everything has been checked that can be checked without it
      */
     public QuantizationJob(QuantizationJobOptions options, Supplier<Device> devices, JobListener listener) {
+        this(options, devices, listener, CheckpointLayout.DEFAULT_MAX_SHARD_BYTES);
+    }
+
+    /**
+     * @param maxShardBytes tensor bytes that a file of the output may have
+     */
+    QuantizationJob(
+            QuantizationJobOptions options, Supplier<Device> devices, JobListener listener, long maxShardBytes) {
         this.options = options;
         this.devices = devices;
         this.listener = listener;
+        this.maxShardBytes = maxShardBytes;
     }
 
     /**
@@ -54,7 +54,7 @@ public final class QuantizationJob {
     public JobResult run() {
         ModelConfig config = ModelConfig.read(options.model());
         try (Checkpoint checkpoint = Checkpoint.open(options.model())) {
-            QuantizationPlan plan = Preflight.plan(options, checkpoint, config);
+            QuantizationPlan plan = Preflight.plan(options, checkpoint, config, maxShardBytes);
             OutputFolder.check(
                     options.output(), options.overwrite(), plan.layout().fileBytes());
             listener.planned(plan);
@@ -62,50 +62,74 @@ public final class QuantizationJob {
             if (calibration != null) {
                 listener.calibrated(calibration.report());
             }
-            try (Device device = devices.get();
-                    OutputFolder folder = OutputFolder.open(options.output())) {
+            try (Device device = devices.get()) {
                 listener.deviceOpened(device.info());
-                return run(checkpoint, plan, calibration, device, folder);
+                LayerWalk.Calibration work = calibration == null ? null : planned(plan, calibration, device);
+                try (OutputFolder folder = OutputFolder.open(options.output())) {
+                    JobResult result = runOrDiscard(checkpoint, plan, calibration, work, device, folder);
+                    folder.publish();
+                    return result;
+                }
             }
         }
     }
 
     private @Nullable CalibrationSet calibration(ModelConfig config) {
-        QuantizationJobOptions.Calibration wanted = calibrationOf(options.method());
+        QuantizationJobOptions.Calibration wanted = options.method().calibrationOrNull();
         if (wanted == null) {
             return null;
         }
-        CalibrationOptions asked = wanted.sampling();
-        CalibrationOptions sampling = new CalibrationOptions(
-                Math.min(asked.sequenceLength(), config.maxPositionEmbeddings()), asked.samples(), asked.seed());
         TextFile given = wanted.text();
         TextFile text = given == null ? TextFile.builtIn() : given;
         try (TextTokenizer tokenizer = TextTokenizer.open(options.model(), config.vocabSize())) {
-            return CalibrationSet.read(text, tokenizer, sampling);
+            return CalibrationSet.read(text, tokenizer, wanted.samplingFor(config));
         }
     }
 
-    private static QuantizationJobOptions.@Nullable Calibration calibrationOf(
-            QuantizationJobOptions.MethodOptions method) {
-        return switch (method) {
-            case QuantizationJobOptions.Rtn rtn -> null;
-            case QuantizationJobOptions.Gptq gptq -> gptq.calibration();
-            case QuantizationJobOptions.Awq awq -> awq.calibration();
-        };
+    /** Fails when the device has no room, before anything is written. */
+    private LayerWalk.Calibration planned(QuantizationPlan plan, CalibrationSet calibration, Device device) {
+        TokenSequences sequences = calibration.sequences();
+        MemoryPlan memory =
+                Rehearsal.of(Room.of(device), plan).plan(Chunking.of(sequences.count(), sequences.length()));
+        memory.requireRoom();
+        listener.forecast(memory);
+        return new LayerWalk.Calibration(sequences, memory);
+    }
+
+    /** A folder without a finished layer is of no use to the next run. */
+    private JobResult runOrDiscard(
+            Checkpoint checkpoint,
+            QuantizationPlan plan,
+            @Nullable CalibrationSet calibration,
+            LayerWalk.@Nullable Calibration work,
+            Device device,
+            OutputFolder folder) {
+        try {
+            return run(checkpoint, plan, calibration, work, device, folder);
+        } catch (RuntimeException | Error failure) {
+            if (Journal.layersIn(folder.partial()) == 0) {
+                folder.discard();
+            }
+            throw failure;
+        }
     }
 
     private JobResult run(
             Checkpoint checkpoint,
             QuantizationPlan plan,
             @Nullable CalibrationSet calibration,
+            LayerWalk.@Nullable Calibration work,
             Device device,
             OutputFolder folder) {
         String fingerprint = fingerprint(checkpoint, calibration, device);
         boolean resume = canResume(folder, fingerprint);
         if (!resume) {
+            int lost = Journal.layersIn(folder.partial());
+            if (lost > 0) {
+                listener.startedAnew(lost);
+            }
             folder.clear();
         }
-        JobResult result;
         try (CheckpointWriter writer = resume
                         ? CheckpointWriter.reopen(folder.partial(), plan.layout())
                         : CheckpointWriter.create(folder.partial(), plan.layout());
@@ -115,17 +139,11 @@ public final class QuantizationJob {
                 listener.resumed(journal.layers().size());
             }
             int resumedLayers = journal.layers().size();
-            TensorOutput output = new TensorOutput(writer);
+            TensorOutput output = new TensorOutput(writer::write);
             CopiedTensors.copy(checkpoint, plan, output);
-            LayerWalk walk = new LayerWalk(device, plan, checkpoint, writer, output, journal, listener);
-            try (LayerQuantizer quantizer = quantizer(device, plan, output, walk)) {
-                walk.run(quantizer, calibration == null ? null : calibration.sequences());
-            }
-            result = finish(plan, calibration, device, folder, writer, output, journal, resumedLayers);
-            journal.delete();
+            new LayerWalk(device, plan, checkpoint, writer, output, journal, listener).run(work);
+            return finish(plan, calibration, device, folder, writer, output, journal, resumedLayers);
         }
-        folder.publish();
-        return result;
     }
 
     private JobResult finish(
@@ -137,23 +155,24 @@ public final class QuantizationJob {
             TensorOutput output,
             Journal journal,
             int resumedLayers) {
-        List<LinearReport> reports = journal.layers().stream()
-                .flatMap(entry -> entry.reports().stream())
-                .toList();
-        List<ScaleReport> scales = journal.layers().stream()
-                .flatMap(entry -> entry.scales().stream())
-                .toList();
-        SideFiles.write(plan, new LayerQuantizer.Reports(reports, scales), folder.partial());
-        writer.finish();
-        listener.verifying();
+        LayerQuantizer.Reports reports = new LayerQuantizer.Reports(
+                journal.layers().stream()
+                        .flatMap(entry -> entry.reports().stream())
+                        .toList(),
+                journal.layers().stream()
+                        .flatMap(entry -> entry.scales().stream())
+                        .toList());
         var checksums = output.takeChecksums();
         journal.layers().forEach(entry -> checksums.putAll(entry.checksums()));
+        SideFiles.write(plan, reports, checksums, folder.partial());
+        writer.finish();
+        listener.verifying();
         int verified = new Verification(folder.partial()).checkWritten(checksums);
         return new JobResult(
                 options.output(),
                 plan,
-                reports,
-                scales,
+                reports.linears(),
+                reports.scales(),
                 calibration == null ? null : calibration.report(),
                 resumedLayers,
                 plan.sourceBytes(),
@@ -174,7 +193,7 @@ public final class QuantizationJob {
                 .add("gpuquant", Version.number())
                 .add(model.resolve("config.json"))
                 .add(checkpoint)
-                .add("method", options.method())
+                .add("method", options.method().decisive())
                 .add("bits", options.bits())
                 .add("group size", options.groupSize())
                 .add("symmetric", options.symmetric())
@@ -185,68 +204,5 @@ public final class QuantizationJob {
                 .add("device", device.info().name() + ", " + device.info().architecture())
                 .add("matrix products", device.blas().description())
                 .hex();
-    }
-
-    private LayerQuantizer quantizer(Device device, QuantizationPlan plan, TensorOutput output, LayerWalk walk) {
-        StageWriter writer = StageWriter.of(device, plan.scheme(), output);
-        Set<String> quantized = plan.quantizedLinears();
-        Predicate<LinearSpec> isQuantized = linear -> quantized.contains(linear.name());
-        return switch (options.method()) {
-            case QuantizationJobOptions.Rtn rtn ->
-                stagewise(
-                        device,
-                        new RoundToNearest(
-                                device,
-                                grid(QuantizationGrid.Search.MIN_MAX),
-                                plan.scheme().groupSize()),
-                        writer,
-                        isQuantized,
-                        walk);
-            case QuantizationJobOptions.Gptq gptq ->
-                stagewise(device, new GptqMethod(device, gptqOptions(plan, gptq)), writer, isQuantized, walk);
-            case QuantizationJobOptions.Awq awq ->
-                new AwqLayerQuantizer(
-                        device,
-                        new AwqOptions(
-                                grid(QuantizationGrid.Search.MIN_MAX),
-                                plan.scheme().groupSize(),
-                                awq.ratios(),
-                                awq.duo(),
-                                awq.clip()),
-                        awq,
-                        new AwqLayerQuantizer.Surroundings(
-                                walk::load, walk::sourceType, writer, output, isQuantized, listener::linearDone));
-        };
-    }
-
-    private StagewiseQuantizer stagewise(
-            Device device,
-            QuantizationMethod method,
-            StageWriter writer,
-            Predicate<LinearSpec> isQuantized,
-            LayerWalk walk) {
-        return new StagewiseQuantizer(
-                walk::load, new StageQuantizer(device, method, writer, isQuantized, listener::linearDone));
-    }
-
-    private GptqOptions gptqOptions(QuantizationPlan plan, QuantizationJobOptions.Gptq gptq) {
-        return new GptqOptions(
-                grid(gptq.mse() ? QuantizationGrid.Search.MSE : QuantizationGrid.Search.MIN_MAX),
-                plan.scheme().groupSize(),
-                ordering(gptq),
-                gptq.staticGroups(),
-                gptq.damping());
-    }
-
-    private QuantizationGrid grid(QuantizationGrid.Search search) {
-        return new QuantizationGrid(
-                options.bits(), options.symmetric(), options.version().smallestZero(), search);
-    }
-
-    private static GptqOptions.Ordering ordering(QuantizationJobOptions.Gptq gptq) {
-        if (gptq.descAct()) {
-            return GptqOptions.Ordering.ACTIVATION;
-        }
-        return gptq.groupAware() ? GptqOptions.Ordering.GROUP_AWARE : GptqOptions.Ordering.NATURAL;
     }
 }

@@ -3,6 +3,7 @@ package io.gpuquant.job;
 import io.gpuquant.calibration.CalibrationOptions;
 import io.gpuquant.calibration.TextFile;
 import io.gpuquant.format.PackedFormat;
+import io.gpuquant.model.ModelConfig;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
@@ -29,6 +30,16 @@ public record QuantizationJobOptions(
 
         /** The method's name on the command line. */
         String name();
+
+        /** What to calibrate with; null for methods that need no data. */
+        default @Nullable Calibration calibrationOrNull() {
+            return null;
+        }
+
+        /** Everything that decides the output but the calibration text, in words. */
+        default String decisive() {
+            return toString();
+        }
     }
 
     /** Round to nearest. */
@@ -60,6 +71,16 @@ public record QuantizationJobOptions(
         public String name() {
             return "gptq";
         }
+
+        @Override
+        public Calibration calibrationOrNull() {
+            return calibration;
+        }
+
+        @Override
+        public String decisive() {
+            return new Gptq(descAct, staticGroups, groupAware, damping, mse, Calibration.NONE).toString();
+        }
     }
 
     /** What AWQ judges scales by. */
@@ -86,6 +107,16 @@ public record QuantizationJobOptions(
         public String name() {
             return "awq";
         }
+
+        @Override
+        public Calibration calibrationOrNull() {
+            return calibration;
+        }
+
+        @Override
+        public String decisive() {
+            return new Awq(objective, ratios, duo, clip, propagate, Calibration.NONE).toString();
+        }
     }
 
     /**
@@ -94,5 +125,16 @@ public record QuantizationJobOptions(
      * @param text null for the text that comes with gpuquant
      * @param sampling how much of it; the sequence length is capped by what the model can take
      */
-    public record Calibration(@Nullable TextFile text, CalibrationOptions sampling) {}
+    public record Calibration(@Nullable TextFile text, CalibrationOptions sampling) {
+
+        private static final Calibration NONE = new Calibration(null, new CalibrationOptions(2, 1, 0));
+
+        /** How much of the text a model can take. */
+        CalibrationOptions samplingFor(ModelConfig config) {
+            return new CalibrationOptions(
+                    Math.min(sampling.sequenceLength(), config.maxPositionEmbeddings()),
+                    sampling.samples(),
+                    sampling.seed());
+        }
+    }
 }

@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.ObjectWriter;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.ResourceException;
+import io.gpuquant.VerificationException;
 import io.gpuquant.format.AwqConfig;
 import io.gpuquant.format.AwqScheme;
 import io.gpuquant.format.GptqScheme;
@@ -19,6 +20,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.regex.Pattern;
 
 /** The files of a checkpoint besides its tensors. */
@@ -26,6 +31,8 @@ final class SideFiles {
 
     /** What a report of the quantization, linear by linear, is called in the output. */
     static final String REPORT = "quantization_report.json";
+
+    private static final String CHECKSUMS = "crc32c";
 
     /** Files that engines, or the terms of the model, want beside the tensors. */
     private static final Pattern COPIED = Pattern.compile(
@@ -43,7 +50,7 @@ final class SideFiles {
     private SideFiles() {}
 
     /** Writes configuration, report and copies into the output. */
-    static void write(QuantizationPlan plan, LayerQuantizer.Reports reports, Path folder) {
+    static void write(QuantizationPlan plan, LayerQuantizer.Reports reports, Map<String, Long> checksums, Path folder) {
         Path source = plan.options().model();
         try {
             ObjectNode config = plan.structure().config().raw();
@@ -53,7 +60,7 @@ final class SideFiles {
                 case GptqScheme gptq -> writeJson(folder.resolve("quantize_config.json"), plan.quantizationConfig());
                 case AwqScheme awq -> writeJson(folder.resolve("quant_config.json"), AwqConfig.writeLegacy(awq));
             }
-            writeJson(folder.resolve(REPORT), report(plan, reports));
+            writeJson(folder.resolve(REPORT), report(plan, reports, checksums));
             try (var files = Files.list(source)) {
                 for (Path file : files.sorted().toList()) {
                     String name = file.getFileName().toString();
@@ -79,7 +86,8 @@ final class SideFiles {
     }
 
     /** Nothing in it may differ between two runs of the same command. */
-    private static ObjectNode report(QuantizationPlan plan, LayerQuantizer.Reports reports) {
+    private static ObjectNode report(
+            QuantizationPlan plan, LayerQuantizer.Reports reports, Map<String, Long> checksums) {
         ObjectNode report = new ObjectMapper().createObjectNode();
         report.put("method", plan.options().method().name());
         ArrayNode linears = report.putArray("linears");
@@ -94,9 +102,18 @@ final class SideFiles {
                 entry.put("note", linear.note());
             }
         }
-        if (!reports.scales().isEmpty()) {
+        addScales(report, reports.scales());
+        ObjectNode sums = report.putObject(CHECKSUMS);
+        plan.layout()
+                .tensors()
+                .forEach(tensor -> sums.put(tensor.name(), Objects.requireNonNull(checksums.get(tensor.name()))));
+        return report;
+    }
+
+    private static void addScales(ObjectNode report, List<ScaleReport> reports) {
+        if (!reports.isEmpty()) {
             ArrayNode scales = report.putArray("scales");
-            for (ScaleReport scale : reports.scales()) {
+            for (ScaleReport scale : reports) {
                 ObjectNode entry = scales.addObject();
                 entry.put("previous", scale.previous());
                 scale.linears().forEach(entry.putArray("linears")::add);
@@ -105,6 +122,24 @@ final class SideFiles {
                 entry.put("loss", scale.loss());
             }
         }
-        return report;
+    }
+
+    /** CRC-32C of each tensor as it was written, by name; empty for a folder without a report. */
+    static Map<String, Long> checksums(Path folder) {
+        Path file = folder.resolve(REPORT);
+        Map<String, Long> checksums = new LinkedHashMap<>();
+        if (Files.isRegularFile(file)) {
+            try {
+                new ObjectMapper()
+                        .readTree(file.toFile())
+                        .path(CHECKSUMS)
+                        .properties()
+                        .forEach(entry ->
+                                checksums.put(entry.getKey(), entry.getValue().asLong()));
+            } catch (IOException damaged) {
+                throw new VerificationException(file + " is damaged; get it again, or delete it", damaged);
+            }
+        }
+        return checksums;
     }
 }

@@ -1,6 +1,5 @@
 package io.gpuquant.job;
 
-import io.gpuquant.safetensors.CheckpointWriter;
 import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -11,15 +10,21 @@ final class TensorOutput {
 
     private static final long PIECE = 1 << 24;
 
-    private final CheckpointWriter writer;
+    /** Where whole tensors go. */
+    @FunctionalInterface
+    interface Target {
+        void write(String name, MemorySegment data);
+    }
+
+    private final Target target;
     private final Map<String, Long> checksums = new LinkedHashMap<>();
 
-    TensorOutput(CheckpointWriter writer) {
-        this.writer = writer;
+    TensorOutput(Target target) {
+        this.target = target;
     }
 
     void write(String name, MemorySegment data) {
-        writer.write(name, data);
+        target.write(name, data);
         checksums.put(name, checksum(data));
     }
 

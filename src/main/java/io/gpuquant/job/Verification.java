@@ -51,6 +51,11 @@ public final class Verification {
      * @throws InputException when a folder is not a checkpoint at all
      */
     public Summary check(Optional<Path> source) {
+        return check(
+                source, SideFiles.checksums(folder), "the file changed since it was made, copy or download it again");
+    }
+
+    private Summary check(Optional<Path> source, Map<String, Long> checksums, String advice) {
         try (OpenModel model = openModel()) {
             Checkpoint checkpoint = model.checkpoint();
             List<LinearSpec> quantized = List.of();
@@ -58,6 +63,7 @@ public final class Verification {
                 quantized = checkLinears(model, model.scheme().get());
             }
             checkFloats(checkpoint);
+            checkChecksums(checkpoint, checksums, advice);
             if (source.isEmpty()) {
                 return new Summary(checkpoint.tensors().size(), quantized.size(), 0, 0, "");
             }
@@ -85,19 +91,21 @@ public final class Verification {
      * @return how many were compared
      */
     int checkWritten(Map<String, Long> checksums) {
-        check(Optional.empty());
-        try (Checkpoint checkpoint = Checkpoint.open(folder)) {
-            for (TensorInfo info : checkpoint.tensors()) {
-                Long expected = checksums.get(info.name());
-                long found =
-                        TensorOutput.checksum(checkpoint.tensor(info.name()).data());
-                if (expected == null || found != expected) {
-                    throw new VerificationException(checkpoint.fileOf(info.name()) + ": " + info.name()
-                            + " is not what was written; the disk may be failing, delete " + folder + " and run again");
-                }
+        return check(Optional.empty(), checksums, "the disk may be failing, delete " + folder + " and run again")
+                .tensors();
+    }
+
+    private void checkChecksums(Checkpoint checkpoint, Map<String, Long> checksums, String advice) {
+        checksums.forEach((name, expected) -> {
+            if (!checkpoint.contains(name)) {
+                throw new VerificationException(
+                        folder + " lacks the tensor " + name + ", which was written; " + advice);
             }
-            return checkpoint.tensors().size();
-        }
+            if (TensorOutput.checksum(checkpoint.tensor(name).data()) != expected) {
+                throw new VerificationException(
+                        checkpoint.fileOf(name) + ": " + name + " is not what was written; " + advice);
+            }
+        });
     }
 
     private List<LinearSpec> checkLinears(OpenModel model, PackedScheme scheme) {

@@ -7,6 +7,7 @@ import io.gpuquant.kernels.ConvertKernels;
 import io.gpuquant.kernels.RopeKernels;
 import io.gpuquant.kernels.SoftmaxKernels;
 import io.gpuquant.tensor.DType;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -37,7 +38,7 @@ final class Attention implements AutoCloseable {
     private final DeviceMatrix result;
     private final int headsAtOnce;
 
-    Attention(Device device, ModelConfig config, DType operandType, Chunking chunking) {
+    Attention(Device device, ModelConfig config, RotaryEmbedding embedding, DType operandType, Chunking chunking) {
         this.device = device;
         this.config = config;
         this.operandType = operandType;
@@ -46,7 +47,7 @@ final class Attention implements AutoCloseable {
         softmax = new SoftmaxKernels(device.stream());
         convert = new ConvertKernels(device.stream());
         int tokens = chunking.mostTokens();
-        RotaryEmbedding.Tables tables = new RotaryEmbedding(config.rope(), config.headDim()).tables(length);
+        RotaryEmbedding.Tables tables = embedding.tables(length);
         cos = upload("rotary cosines", tables.cos(), tables.pairs());
         sin = upload("rotary sines", tables.sin(), tables.pairs());
         queries = allocate("queries", operandType, tokens, config.queryWidth());
@@ -73,7 +74,7 @@ final class Attention implements AutoCloseable {
 
     private DeviceMatrix upload(String name, float[] table, int pairs) {
         DeviceMatrix matrix = allocate(name, DType.F32, length, pairs);
-        device.stream().copyToDevice(java.lang.foreign.MemorySegment.ofArray(table), matrix);
+        device.stream().copyToDevice(MemorySegment.ofArray(table), matrix);
         return matrix;
     }
 

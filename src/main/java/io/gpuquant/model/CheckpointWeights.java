@@ -10,7 +10,6 @@ import io.gpuquant.safetensors.TensorInfo;
 import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.HostTensor;
 import io.gpuquant.tensor.Shape;
-import java.util.Arrays;
 import java.util.OptionalLong;
 
 /** The weights of a checkpoint that holds them as they are. */
@@ -34,9 +33,14 @@ public final class CheckpointWeights implements WeightSource {
     }
 
     @Override
+    public void require(String tensor, int rows, int columns) {
+        requireShape(requireFloat(tensor), rows, columns);
+    }
+
+    @Override
     public void load(String tensor, DeviceMatrix target) {
         TensorInfo info = requireFloat(tensor);
-        requireShape(info, target);
+        requireShape(info, target.rows(), target.columns());
         HostTensor host = checkpoint.tensor(tensor);
         if (info.dtype() == target.dtype()) {
             device.stream().copyToDevice(host.data(), target);
@@ -62,15 +66,13 @@ public final class CheckpointWeights implements WeightSource {
         return info;
     }
 
-    private void requireShape(TensorInfo info, DeviceMatrix target) {
-        Shape expected =
-                info.shape().rank() == 1 ? Shape.of(target.elementCount()) : Shape.of(target.rows(), target.columns());
-        boolean vector = info.shape().rank() == 1;
-        if (!info.shape().equals(expected) || vector && target.rows() != 1) {
-            long[] wanted =
-                    target.rows() == 1 ? new long[] {target.columns()} : new long[] {target.rows(), target.columns()};
+    /** A matrix of one row may be stored as a vector or as a matrix. */
+    private void requireShape(TensorInfo info, int rows, int columns) {
+        Shape expected = rows == 1 && info.shape().rank() != 2 ? Shape.of(columns) : Shape.of(rows, columns);
+        if (!info.shape().equals(expected)) {
             throw new InputException(checkpoint.fileOf(info.name()) + ": " + info.name() + " has shape " + info.shape()
-                    + ", but config.json calls for " + Arrays.toString(wanted));
+                    + ", but config.json calls for " + expected
+                    + "; use the config.json that came with the checkpoint");
         }
     }
 

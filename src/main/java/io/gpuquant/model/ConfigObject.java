@@ -47,6 +47,15 @@ final class ConfigObject {
         return value.intValue();
     }
 
+    /** A positive number that is no larger than any real model's by far. */
+    int size(String key, int largest) {
+        int value = positiveInt(key);
+        if (value > largest) {
+            throw refuse(key, "is " + value + ", more than the " + largest + " that are supported" + RESTORE);
+        }
+        return value;
+    }
+
     int positiveInt(String key, int fallback) {
         return has(key) ? positiveInt(key) : fallback;
     }

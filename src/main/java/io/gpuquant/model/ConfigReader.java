@@ -23,24 +23,32 @@ final class ConfigReader {
     private static final Map<String, DType> DTYPES =
             Map.of("float16", DType.F16, "bfloat16", DType.BF16, "float32", DType.F32);
 
+    /** About a hundred times what the deepest models have. */
+    private static final int MOST_LAYERS = 10_000;
+
+    /** Widths of activations: ten to a hundred times those of the widest models, and sums of a few still fit an int. */
+    private static final int WIDEST = 1 << 20;
+
+    private static final int LARGEST_VOCABULARY = 1 << 24;
+
     private ConfigReader() {}
 
     static ModelConfig read(Path modelFolder) {
         ConfigObject config = parse(modelFolder);
         ModelFamily family = family(config);
         config.object("quantization_config");
-        int hiddenSize = config.positiveInt("hidden_size");
-        int heads = config.positiveInt("num_attention_heads");
+        int hiddenSize = config.size("hidden_size", WIDEST);
+        int heads = config.size("num_attention_heads", WIDEST);
         int maxPositions = config.positiveInt("max_position_embeddings");
-        ModelConfig model = new ModelConfig(
+        return new ModelConfig(
                 family,
                 hiddenSize,
-                config.positiveInt("intermediate_size"),
-                config.positiveInt("num_hidden_layers"),
+                config.size("intermediate_size", WIDEST),
+                config.size("num_hidden_layers", MOST_LAYERS),
                 heads,
                 keyValueHeads(config, heads),
                 headDim(config, hiddenSize, heads),
-                config.positiveInt("vocab_size"),
+                config.size("vocab_size", LARGEST_VOCABULARY),
                 config.positiveNumber("rms_norm_eps"),
                 maxPositions,
                 config.flag("tie_word_embeddings", false),
@@ -50,10 +58,6 @@ final class ConfigReader {
                 dtype(config),
                 RopeReader.read(config, family, maxPositions),
                 config.node());
-        if ((long) heads * model.headDim() > Integer.MAX_VALUE) {
-            throw config.refuse("num_attention_heads", "times head_dim exceeds 2^31" + RESTORE);
-        }
-        return model;
     }
 
     private static ConfigObject parse(Path modelFolder) {
@@ -116,6 +120,12 @@ final class ConfigReader {
         if (headDim % 2 != 0) {
             throw config.refuse(
                     "head_dim", "is " + headDim + ", which is odd, and a rotary embedding needs pairs" + RESTORE);
+        }
+        if ((long) heads * headDim > WIDEST) {
+            throw config.refuse(
+                    "num_attention_heads",
+                    "times head_dim is " + (long) heads * headDim + ", more than the " + WIDEST + " that are supported"
+                            + RESTORE);
         }
         return headDim;
     }

@@ -21,6 +21,7 @@ public final class Embedding {
      * Fills the residual stream.
      *
      * @param hidden F32 [tokens, hidden size]
+     * @throws IllegalArgumentException when a token is not in the vocabulary
      */
     public static void fill(
             Device device, ModelStructure structure, WeightSource source, Sequences sequences, ActivationStore hidden) {
@@ -39,7 +40,10 @@ public final class Embedding {
             source.load(structure.embedding(), table);
             for (int chunk = 0; chunk < chunking.count(); chunk++) {
                 DeviceMatrix chunkIds = ids.columns(0, chunking.tokens(chunk));
-                device.stream().copyToDevice(MemorySegment.ofArray(gather(chunking, chunk, sequences)), chunkIds);
+                device.stream()
+                        .copyToDevice(
+                                MemorySegment.ofArray(gather(chunking, chunk, sequences, config.vocabSize())),
+                                chunkIds);
                 DeviceMatrix rows = hidden.create(chunk);
                 kernels.gather(table, chunkIds, rows);
                 hidden.store(chunk, rows);
@@ -47,7 +51,7 @@ public final class Embedding {
         }
     }
 
-    private static int[] gather(Chunking chunking, int chunk, Sequences sequences) {
+    private static int[] gather(Chunking chunking, int chunk, Sequences sequences, int vocabulary) {
         int[] ids = new int[chunking.tokens(chunk)];
         for (int i = 0; i < chunking.sequences(chunk); i++) {
             System.arraycopy(
@@ -56,6 +60,11 @@ public final class Embedding {
                     ids,
                     i * chunking.sequenceLength(),
                     chunking.sequenceLength());
+        }
+        for (int id : ids) {
+            if (id < 0 || id >= vocabulary) {
+                throw new IllegalArgumentException("token " + id + " is not in a vocabulary of " + vocabulary);
+            }
         }
         return ids;
     }

@@ -37,12 +37,23 @@ public final class LayerPass implements AutoCloseable {
      * @param operandType the type of the operands of matrix products
      */
     public LayerPass(Device device, ModelConfig config, DType operandType, Chunking chunking, Placements placements) {
+        this(device, config, new RotaryEmbedding(config.rope(), config.headDim()), operandType, chunking, placements);
+    }
+
+    /** With a rotary embedding other than the configuration's. */
+    LayerPass(
+            Device device,
+            ModelConfig config,
+            RotaryEmbedding rope,
+            DType operandType,
+            Chunking chunking,
+            Placements placements) {
         this.device = device;
         this.config = config;
         this.operandType = operandType;
         this.chunking = chunking;
         this.placements = placements;
-        steps = new StepRunner(device, config, operandType, chunking);
+        steps = new StepRunner(device, config, rope, operandType, chunking);
     }
 
     /**

@@ -77,6 +77,28 @@ public record ModelStructure(
         return layers.getFirst().linears().getFirst().weightName();
     }
 
+    /**
+     * Checks that a source has every tensor in the right shape, so that what is missing is known before any work is done
+     * and before memory is taken for sizes that only the configuration knows of.
+     *
+     * @throws io.gpuquant.InputException when one is missing or has another shape
+     */
+    public void requireTensors(WeightSource source) {
+        source.require(embedding, config.vocabSize(), config.hiddenSize());
+        for (DecoderLayer layer : layers) {
+            source.require(layer.attentionNorm(), 1, config.hiddenSize());
+            source.require(layer.mlpNorm(), 1, config.hiddenSize());
+            for (LinearSpec linear : layer.linears()) {
+                source.require(linear.weightName(), linear.out(), linear.in());
+                if (linear.bias()) {
+                    source.require(linear.biasName(), 1, linear.out());
+                }
+            }
+        }
+        source.require(finalNorm, 1, config.hiddenSize());
+        source.require(outputHead, config.vocabSize(), config.hiddenSize());
+    }
+
     /** Whether the output head is the embedding. */
     public boolean isTied() {
         return outputHead.equals(embedding);

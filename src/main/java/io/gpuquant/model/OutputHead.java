@@ -25,6 +25,7 @@ public final class OutputHead implements AutoCloseable {
      *
      * @param operandType the type of the operands of matrix products
      */
+    @SuppressWarnings("this-escape") // Closing what was allocated before a failure needs no more than the fields above.
     public OutputHead(Device device, ModelStructure structure, WeightSource source, DType operandType) {
         this.device = device;
         config = structure.config();
@@ -35,8 +36,16 @@ public final class OutputHead implements AutoCloseable {
                 device, structure.outputHead(), operandType, config.vocabSize(), config.hiddenSize());
         normalized = DeviceMatrix.allocate(device, "normalized activations", operandType, rows, config.hiddenSize());
         logits = DeviceMatrix.allocate(device, "logits", DType.F32, rows, config.vocabSize());
-        source.load(structure.finalNorm(), norm);
-        source.load(structure.outputHead(), head);
+        boolean complete = false;
+        try {
+            source.load(structure.finalNorm(), norm);
+            source.load(structure.outputHead(), head);
+            complete = true;
+        } finally {
+            if (!complete) {
+                close();
+            }
+        }
     }
 
     /** The most rows that {@link #logits} takes. */

@@ -16,7 +16,7 @@ package io.gpuquant.model;
  *     href="https://github.com/huggingface/transformers/blob/main/src/transformers/modeling_rope_utils.py">transformers,
  *     modeling_rope_utils.py</a>
  */
-public final class RotaryEmbedding {
+final class RotaryEmbedding {
 
     private final float[] inverseFrequencies;
 
@@ -24,7 +24,7 @@ public final class RotaryEmbedding {
      * @param headDim elements of one attention head; even
      * @throws IllegalArgumentException when {@code headDim} is odd or not positive
      */
-    public RotaryEmbedding(RopeParameters rope, int headDim) {
+    RotaryEmbedding(RopeParameters rope, int headDim) {
         if (headDim < 2 || headDim % 2 != 0) {
             throw new IllegalArgumentException("head dimension " + headDim + " is not even and positive");
         }
@@ -36,8 +36,13 @@ public final class RotaryEmbedding {
         };
     }
 
+    /** An embedding with these frequencies, the angles per position. */
+    RotaryEmbedding(float[] inverseFrequencies) {
+        this.inverseFrequencies = inverseFrequencies.clone();
+    }
+
     /** The angle per position of each pair of elements, [headDim / 2], in radians. */
-    public float[] inverseFrequencies() {
+    float[] inverseFrequencies() {
         return inverseFrequencies.clone();
     }
 
@@ -46,7 +51,7 @@ public final class RotaryEmbedding {
      *
      * @throws IllegalArgumentException when {@code positions} is negative or the table exceeds 2^31-1 elements
      */
-    public Tables tables(int positions) {
+    Tables tables(int positions) {
         int pairs = inverseFrequencies.length;
         if (positions < 0 || (long) positions * pairs > Integer.MAX_VALUE) {
             throw new IllegalArgumentException("no table for " + positions + " positions of " + pairs + " pairs");
@@ -73,7 +78,7 @@ public final class RotaryEmbedding {
      * @param sin float32 [positions, pairs]
      */
     @SuppressWarnings("ArrayRecordComponent") // bulk data on its way to a device, never compared
-    public record Tables(int positions, int pairs, float[] cos, float[] sin) {}
+    record Tables(int positions, int pairs, float[] cos, float[] sin) {}
 
     private static float[] unscaled(double theta, int headDim) {
         float[] frequencies = new float[headDim / 2];

@@ -23,7 +23,7 @@ final class StepRunner implements AutoCloseable {
     private final DeviceMatrix gateAndUp;
     private final DeviceMatrix delta;
 
-    StepRunner(Device device, ModelConfig config, DType operandType, Chunking chunking) {
+    StepRunner(Device device, ModelConfig config, RotaryEmbedding rope, DType operandType, Chunking chunking) {
         this.device = device;
         this.config = config;
         norms = new NormKernels(device.stream());
@@ -34,7 +34,7 @@ final class StepRunner implements AutoCloseable {
                 "queries, keys and values", DType.F32, tokens, config.queryWidth() + 2 * config.keyValueWidth());
         gateAndUp = allocate("gate and up", DType.F32, tokens, 2 * config.intermediateSize());
         delta = allocate("layer output", DType.F32, tokens, config.hiddenSize());
-        attention = new Attention(device, config, operandType, chunking);
+        attention = new Attention(device, config, rope, operandType, chunking);
     }
 
     private DeviceMatrix allocate(String name, DType dtype, int rows, int columns) {

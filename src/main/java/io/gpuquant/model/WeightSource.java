@@ -17,6 +17,16 @@ public interface WeightSource {
     DType dtype(String tensor);
 
     /**
+     * Checks that there is a tensor of this shape, without reading its elements.
+     *
+     * @param rows one for a vector
+     * @throws io.gpuquant.InputException when {@link #load} would refuse it for anything but its elements
+     */
+    default void require(String tensor, int rows, int columns) {
+        dtype(tensor);
+    }
+
+    /**
      * Writes a tensor into device memory, converted to the type of {@code target}.
      *
      * @param target [rows, columns], dense; a vector is one row

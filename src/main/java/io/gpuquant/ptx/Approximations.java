@@ -4,15 +4,15 @@ import java.util.Locale;
 import java.util.function.DoubleUnaryOperator;
 
 /**
- * The {@code .approx} operations. They are rounded correctly here, to float32; with perturbation each result errs by a
- * pseudo-random share of the bound that the PTX specification gives, so that a kernel that needs more than the
+ * The {@code .approx} operations. They are rounded correctly here, to float32, but for {@code ex2}, which errs by less than
+ * a unit in the last place; with perturbation each result errs by a pseudo-random share of the bound that the PTX specification gives, so that a kernel that needs more than the
  * specification promises is found out.
  */
 final class Approximations {
 
     /** A function and its error bound: relative, or absolute where a result is smaller than one. */
     private enum Function {
-        EX2(Approximations::exp2, 0x1p-22, false),
+        EX2(x -> Math.pow(2, x), 0x1p-22, false),
         LG2(Approximations::log2, 0x1p-22, true),
         RCP(x -> 1 / x, 0x1p-23, false),
         SQRT(Math::sqrt, 0x1p-23, false),
@@ -46,8 +46,14 @@ final class Approximations {
 
     private record PerturbedDivision(long seed) {}
 
-    /** Relative bound of {@code div.full} and {@code div.approx}: two units in the last place. */
-    private static final double DIVISION_BOUND = 0x1p-22;
+    /** Relative bound that keeps {@code div.full} and {@code div.approx} within two units in the last place. */
+    private static final double DIVISION_BOUND = 0x1p-23;
+
+    /** Beyond this, powers of two are zero or infinite in float32. */
+    private static final float EXP2_LIMIT = 200;
+
+    /** Added to a small number, it rounds that to a whole one. */
+    private static final float TO_WHOLE = 0x1.8p23f;
 
     private static final double LN_2 = 0.6931471805599453;
 
@@ -63,7 +69,7 @@ final class Approximations {
         }
         // One lambda per function, not one that captures it, so that each gets loops of its own.
         return switch (function) {
-            case EX2 -> a -> FloatBits.of((float) exp2(FloatBits.value(a)));
+            case EX2 -> a -> FloatBits.of(exp2(FloatBits.value(a)));
             case LG2 -> a -> FloatBits.of((float) log2(FloatBits.value(a)));
             case RCP -> a -> FloatBits.of(1 / FloatBits.value(a));
             case SQRT -> a -> FloatBits.of((float) Math.sqrt(FloatBits.value(a)));
@@ -97,32 +103,32 @@ final class Approximations {
     }
 
     /**
-     * Two to a power, for an argument of float32 precision: a split into integer and fraction, and the Taylor polynomial
-     * of degree 9 of {@code exp} on the fraction, whose remainder on [-ln 2/2, ln 2/2] is below 1e-11. {@link Math#pow}
-     * would cost ten times as much, and softmax lives of this function.
+     * Two to a power with a relative error below 2^-23.6, and below one unit in the last place where the result is
+     * subnormal; exact for whole numbers. {@link Math#pow} would cost ten times as much, and softmax lives of this function: so
+     * it has neither branches nor conversions, and HotSpot makes vectors of it.
+     *
+     * <p>The argument is split into a whole number and a rest in [-1/2, 1/2], by adding a number so large that the last place
+     * of the sum is the ones. The rest goes through the Taylor polynomial of degree 7, whose remainder is below 2^-27. The
+     * power of two is multiplied in two halves, since one alone may be out of range where the result is not.
      */
-    private static double exp2(double x) {
-        if (!(x > -1075)) {
-            return Double.isNaN(x) ? x : 0;
-        }
-        if (x > 1024) {
-            return Double.POSITIVE_INFINITY;
-        }
-        double whole = Math.rint(x);
-        double t = (x - whole) * LN_2;
-        double polynomial = 1 / 362880.0;
-        polynomial = polynomial * t + 1 / 40320.0;
-        polynomial = polynomial * t + 1 / 5040.0;
-        polynomial = polynomial * t + 1 / 720.0;
-        polynomial = polynomial * t + 1 / 120.0;
-        polynomial = polynomial * t + 1 / 24.0;
-        polynomial = polynomial * t + 1 / 6.0;
-        polynomial = polynomial * t + 0.5;
-        polynomial = polynomial * t + 1;
-        polynomial = polynomial * t + 1;
-        int exponent = (int) whole;
-        return exponent >= Double.MIN_EXPONENT && exponent <= Double.MAX_EXPONENT
-                ? polynomial * Double.longBitsToDouble((long) (exponent + Double.MAX_EXPONENT) << 52)
-                : Math.scalb(polynomial, exponent);
+    static float exp2(float x) {
+        float bounded = Math.max(-EXP2_LIMIT, Math.min(EXP2_LIMIT, x));
+        float shifted = bounded + TO_WHOLE;
+        float t = bounded - (shifted - TO_WHOLE);
+        float polynomial = 1.5252734e-5f;
+        polynomial = Math.fma(polynomial, t, 1.5403530e-4f);
+        polynomial = Math.fma(polynomial, t, 1.3333558e-3f);
+        polynomial = Math.fma(polynomial, t, 9.6181291e-3f);
+        polynomial = Math.fma(polynomial, t, 5.5504109e-2f);
+        polynomial = Math.fma(polynomial, t, 2.4022651e-1f);
+        polynomial = Math.fma(polynomial, t, 6.9314718e-1f);
+        polynomial = Math.fma(polynomial, t, 1);
+        int exponent = Float.floatToRawIntBits(shifted) - Float.floatToRawIntBits(TO_WHOLE);
+        int half = exponent >> 1;
+        return polynomial * powerOfTwo(half) * powerOfTwo(exponent - half);
+    }
+
+    private static float powerOfTwo(int exponent) {
+        return Float.intBitsToFloat(exponent + Float.MAX_EXPONENT << 23);
     }
 }

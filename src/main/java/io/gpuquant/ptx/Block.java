@@ -14,6 +14,7 @@ final class Block {
     private final SharedMemory shared;
     private final Warp[] warps;
     private final @Nullable LaunchStatistics statistics;
+    private final MatrixOperands matrixOperands = new MatrixOperands();
     private int x;
     private int y;
     private int z;
@@ -175,6 +176,11 @@ final class Block {
 
     SharedMemory shared() {
         return shared;
+    }
+
+    /** Room for the matrix product that one of its warps makes. */
+    MatrixOperands matrixOperands() {
+        return matrixOperands;
     }
 
     @Nullable

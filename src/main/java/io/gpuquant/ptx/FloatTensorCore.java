@@ -3,146 +3,115 @@ package io.gpuquant.ptx;
 import io.gpuquant.ptx.syntax.PtxType;
 
 /**
- * Sums of products as {@link TensorCoreModel} describes them, in integer arithmetic.
+ * Sums of products as {@link TensorCoreModel} describes them.
  *
- * <p>A finite operand is a significand of up to 11 bits times a power of two, so a product is exact in 22 bits; with the
- * accumulator's 24 bits, the extra bits of the model and a group of 16 terms, a sum fits a long with room to spare.
+ * <p>An operand has up to 11 bits, so a product of two is exact in float64, and so is its product with a power of two. That
+ * moves the last place that the model keeps to the ones, where a cast to long truncates just as the model wants; a group of
+ * 16 terms and the accumulator is then far from overflowing a long.
  */
 final class FloatTensorCore extends TensorCore {
 
     private static final int FLOAT_FRACTION_BITS = 23;
     private static final int FLOAT_MIN_EXPONENT = -126;
     private static final int FLOAT_MAX_EXPONENT = 127;
+    private static final int DOUBLE_BIAS = 1023;
+    private static final int DOUBLE_FRACTION_BITS = 52;
 
     /** The alignment never goes below this exponent: smaller terms are cut off as if it were the largest. */
     private static final int MIN_ALIGNMENT_EXPONENT = -132;
 
-    /** Marks an operand that is infinite or not a number; its significand says which. */
-    private static final int SPECIAL = Integer.MAX_VALUE;
+    /** The exponent that stands for infinities and NaNs: with any other, the sum is above {@link #LARGE}. */
+    private static final int SPECIAL = 1 << 20;
 
-    private final int exponentBits;
-    private final int fractionBits;
-    private final int droppedBits;
+    /** The exponent that stands for zeros: with that of a number, the sum is below {@code -LARGE}. */
+    private static final int ZERO = -SPECIAL / 4;
+
+    private static final int LARGE = SPECIAL / 8;
+
+    private final PtxType type;
     private final int groupSize;
     private final int extraBits;
 
     FloatTensorCore(PtxType type, TensorCoreModel model) {
+        this.type = type;
         extraBits = model.extraBits();
-        switch (type) {
-            case F16 -> {
-                exponentBits = 5;
-                fractionBits = 10;
-                droppedBits = 0;
-                groupSize = model.groupOfHalf();
-            }
-            case BF16 -> {
-                exponentBits = 8;
-                fractionBits = 7;
-                droppedBits = 0;
-                groupSize = model.groupOfHalf();
-            }
-            default -> {
-                // TF32 stands in the upper 19 bits of a word; the unit does not look at the others.
-                exponentBits = 8;
-                fractionBits = 10;
-                droppedBits = 13;
-                groupSize = model.groupOfHalf() / 2;
-            }
-        }
+        groupSize = type == PtxType.TF32 ? model.groupOfHalf() / 2 : model.groupOfHalf();
     }
 
     @Override
-    void multiply(int[] a, int[] b, int[] accumulators, int k) {
-        int[] exponentsA = new int[a.length];
-        int[] significandsA = new int[a.length];
-        int[] exponentsB = new int[b.length];
-        int[] significandsB = new int[b.length];
-        split(a, exponentsA, significandsA);
-        split(b, exponentsB, significandsB);
-        Terms terms = new Terms(exponentsA, significandsA, exponentsB, significandsB);
+    void multiply(MatrixOperands operands, int k) {
+        decode(operands.a, operands.valuesA, operands.exponentsA, ROWS * k);
+        decode(operands.b, operands.valuesB, operands.exponentsB, COLUMNS * k);
         for (int row = 0; row < ROWS; row++) {
             for (int column = 0; column < COLUMNS; column++) {
-                int sum = accumulators[row * COLUMNS + column];
+                int sum = operands.accumulators[row * COLUMNS + column];
                 for (int first = 0; first < k; first += groupSize) {
                     int count = Math.min(groupSize, k - first);
-                    sum = addGroup(sum, terms, row * k + first, column * k + first, count);
+                    sum = addGroup(sum, operands, row * k + first, column * k + first, count);
                 }
-                accumulators[row * COLUMNS + column] = sum;
+                operands.accumulators[row * COLUMNS + column] = sum;
             }
         }
     }
 
-    /** Decoded operands. */
-    private record Terms(int[] exponentsA, int[] significandsA, int[] exponentsB, int[] significandsB) {}
-
-    /** Splits operands into exponent and signed significand with {@link #fractionBits} binary places. */
-    private void split(int[] operands, int[] exponents, int[] significands) {
-        int bias = (1 << exponentBits - 1) - 1;
-        int exponentMask = (1 << exponentBits) - 1;
-        int fractionMask = (1 << fractionBits) - 1;
-        for (int i = 0; i < operands.length; i++) {
-            int bits = operands[i] >>> droppedBits;
-            int fraction = bits & fractionMask;
-            int exponent = bits >>> fractionBits & exponentMask;
-            boolean negative = (bits >>> fractionBits + exponentBits & 1) != 0;
-            if (exponent == exponentMask) {
-                exponents[i] = SPECIAL;
-                significands[i] = fraction != 0 ? 0 : negative ? -1 : 1;
-            } else {
-                int magnitude = exponent == 0 ? fraction : fraction | 1 << fractionBits;
-                exponents[i] = exponent == 0 ? 1 - bias : exponent - bias;
-                significands[i] = negative ? -magnitude : magnitude;
+    /** The values of operands and their exponents, which for a subnormal is that of the smallest normal number. */
+    private void decode(int[] bits, double[] values, int[] exponents, int count) {
+        switch (type) {
+            case F16 -> {
+                for (int i = 0; i < count; i++) {
+                    values[i] = Float.float16ToFloat((short) bits[i]);
+                    exponents[i] = exponent(bits[i] & 0x7fff, 10, 31, 15);
+                }
+            }
+            case BF16 -> {
+                for (int i = 0; i < count; i++) {
+                    values[i] = Float.intBitsToFloat(bits[i] << 16);
+                    exponents[i] = exponent(bits[i] & 0x7fff, 7, 255, 127);
+                }
+            }
+            default -> {
+                // TF32 stands in the upper 19 bits of a word; the unit does not look at the others.
+                for (int i = 0; i < count; i++) {
+                    int seen = bits[i] & 0xffffe000;
+                    values[i] = Float.intBitsToFloat(seen);
+                    exponents[i] = exponent(seen >>> 13 & 0x3ffff, 10, 255, 127);
+                }
             }
         }
+    }
+
+    private static int exponent(int magnitude, int fractionBits, int special, int bias) {
+        int field = magnitude >>> fractionBits;
+        if (field == special) {
+            return SPECIAL;
+        }
+        return magnitude == 0 ? ZERO : Math.max(field, 1) - bias;
     }
 
     /** One group: float32 bits plus {@code count} products, aligned, truncated, summed and truncated again. */
-    private int addGroup(int accumulator, Terms terms, int atA, int atB, int count) {
-        int alignment = Integer.MIN_VALUE;
+    private int addGroup(int accumulator, MatrixOperands operands, int atA, int atB, int count) {
+        int[] exponentsA = operands.exponentsA;
+        int[] exponentsB = operands.exponentsB;
+        int alignment = exponent(accumulator & 0x7fffffff, FLOAT_FRACTION_BITS, 255, FLOAT_MAX_EXPONENT);
         for (int i = 0; i < count; i++) {
-            if (terms.exponentsA[atA + i] == SPECIAL || terms.exponentsB[atB + i] == SPECIAL) {
-                return addSpecials(accumulator, terms, atA, atB, count);
-            }
-            if (terms.significandsA[atA + i] != 0 && terms.significandsB[atB + i] != 0) {
-                alignment = Math.max(alignment, terms.exponentsA[atA + i] + terms.exponentsB[atB + i]);
-            }
+            alignment = Math.max(alignment, exponentsA[atA + i] + exponentsB[atB + i]);
         }
-        int accumulatorExponent = Math.getExponent(FloatBits.value(accumulator));
-        if (accumulatorExponent > FLOAT_MAX_EXPONENT) {
-            return Float.isNaN(FloatBits.value(accumulator)) ? FloatBits.NAN : accumulator;
+        if (alignment > LARGE) {
+            return addSpecials(accumulator, operands, atA, atB, count);
         }
-        accumulatorExponent = Math.max(accumulatorExponent, FLOAT_MIN_EXPONENT);
-        int accumulatorSignificand = significand(accumulator);
-        if (accumulatorSignificand != 0) {
-            alignment = Math.max(alignment, accumulatorExponent);
-        }
-        if (alignment == Integer.MIN_VALUE) {
+        if (alignment < -LARGE) {
             return 0;
         }
         alignment = Math.max(alignment, MIN_ALIGNMENT_EXPONENT);
-        long sum = shifted((long) accumulatorSignificand << extraBits, alignment - accumulatorExponent);
-        int toFloatFraction = FLOAT_FRACTION_BITS - 2 * fractionBits + extraBits;
+        int lastPlace = FLOAT_FRACTION_BITS + extraBits - alignment;
+        double scale = Double.longBitsToDouble((long) (DOUBLE_BIAS + lastPlace) << DOUBLE_FRACTION_BITS);
+        double[] valuesA = operands.valuesA;
+        double[] valuesB = operands.valuesB;
+        long sum = (long) (Float.intBitsToFloat(accumulator) * scale);
         for (int i = 0; i < count; i++) {
-            long product = (long) terms.significandsA[atA + i] * terms.significandsB[atB + i];
-            int exponent = terms.exponentsA[atA + i] + terms.exponentsB[atB + i];
-            sum += shifted(product << toFloatFraction, alignment - exponent);
+            sum += (long) (valuesA[atA + i] * valuesB[atB + i] * scale);
         }
         return toFloat(sum, alignment);
-    }
-
-    private static int significand(int floatBits) {
-        int fraction = floatBits & (1 << FLOAT_FRACTION_BITS) - 1;
-        boolean subnormal = (floatBits & 0x7f800000) == 0;
-        int magnitude = subnormal ? fraction : fraction | 1 << FLOAT_FRACTION_BITS;
-        return floatBits < 0 ? -magnitude : magnitude;
-    }
-
-    /** Shifts right, truncating the magnitude. */
-    private static long shifted(long value, int places) {
-        if (places > 62) {
-            return 0;
-        }
-        return value < 0 ? -(-value >> places) : value >> places;
     }
 
     /** The float32 of {@code sum * 2^(alignment - 23 - extraBits)}, truncated. */
@@ -169,24 +138,15 @@ final class FloatTensorCore extends TensorCore {
         return right >= 0 ? magnitude >> right : magnitude << -right;
     }
 
-    /** Infinities and NaNs follow the rules of any sum. */
-    private static int addSpecials(int accumulator, Terms terms, int atA, int atB, int count) {
+    /** Infinities and NaNs follow the rules of any sum, and hide whatever is finite. */
+    private static int addSpecials(int accumulator, MatrixOperands operands, int atA, int atB, int count) {
         float sum = FloatBits.value(accumulator);
         sum = Float.isInfinite(sum) || Float.isNaN(sum) ? sum : 0;
         for (int i = 0; i < count; i++) {
-            if (terms.exponentsA[atA + i] == SPECIAL || terms.exponentsB[atB + i] == SPECIAL) {
-                sum += special(terms.exponentsA[atA + i], terms.significandsA[atA + i])
-                        * special(terms.exponentsB[atB + i], terms.significandsB[atB + i]);
+            if (operands.exponentsA[atA + i] == SPECIAL || operands.exponentsB[atB + i] == SPECIAL) {
+                sum += (float) (operands.valuesA[atA + i] * operands.valuesB[atB + i]);
             }
         }
         return FloatBits.canonical(FloatBits.of(sum));
-    }
-
-    /** A float of the same class and sign. */
-    private static float special(int exponent, int significand) {
-        if (exponent != SPECIAL) {
-            return Integer.signum(significand);
-        }
-        return significand == 0 ? Float.NaN : significand * Float.POSITIVE_INFINITY;
     }
 }

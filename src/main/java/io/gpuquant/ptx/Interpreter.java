@@ -12,15 +12,18 @@ final class Interpreter {
 
     private final PtxKernel kernel;
     private final Instruction[] code;
+    private final @Nullable StraightCode straightCode;
     private final long budget;
     private final @Nullable LaunchStatistics statistics;
     private long executed;
     private long limit;
     private int instruction;
+    private int stretchStart;
 
     Interpreter(Launch launch, @Nullable LaunchStatistics statistics) {
         kernel = launch.kernel();
         code = kernel.code();
+        straightCode = launch.options().isChecked() ? null : kernel.straightCode();
         budget = launch.options().isChecked() ? CHECKED_BUDGET : BUDGET;
         this.statistics = statistics;
     }
@@ -64,6 +67,14 @@ final class Interpreter {
         RegisterCheck check = warp.registerCheck();
         while (at < horizon) {
             instruction = at;
+            Stretch stretch = mask == Operation.ALL_LANES && straightCode != null ? straightCode.at(at) : null;
+            if (stretch != null) {
+                stretchStart = at;
+                stretch.execute(this, warp);
+                executed += stretch.length();
+                at += stretch.length();
+                continue;
+            }
             Instruction next = code[at];
             if (check != null) {
                 check(next, mask, check);
@@ -134,6 +145,11 @@ final class Interpreter {
                 && active == warp.live()
                 && collective.agreeing(warp, active) == active
                 && collective.members(warp, Integer.numberOfTrailingZeros(active)) == active;
+    }
+
+    /** Told by a stretch which of its instructions comes next, for the message should it fail. */
+    void isAtPlace(int place) {
+        instruction = stretchStart + place;
     }
 
     private void check(Instruction next, int mask, RegisterCheck check) {

@@ -34,11 +34,21 @@ final class LoopSpecializer {
         return (Comparison) create(template, condition, registers);
     }
 
+    /** An object of a class made from {@code template} for this constant alone, which no other object will share. */
+    static Object single(Class<?> template, Object constant, int... arguments) {
+        return instantiate(specialize(new Key(template, constant)), template, arguments);
+    }
+
     private static Object create(Class<?> template, Object function, int[] registers) {
-        MethodHandle constructor =
-                CONSTRUCTORS.computeIfAbsent(new Key(template, function), LoopSpecializer::specialize);
+        return instantiate(
+                CONSTRUCTORS.computeIfAbsent(new Key(template, function), LoopSpecializer::specialize),
+                template,
+                registers);
+    }
+
+    private static Object instantiate(MethodHandle constructor, Class<?> template, int[] arguments) {
         try {
-            return constructor.invokeExact(registers);
+            return constructor.invokeExact(arguments);
         } catch (Throwable failure) {
             throw new IllegalStateException("cannot instantiate " + template, failure);
         }

@@ -3,9 +3,6 @@ package io.gpuquant.ptx;
 /** {@code mma.sync}: D = A B + C for a 16 x k, a k x 8 and two 16 x 8 matrices spread over the registers of a warp. */
 final class MatrixMultiply extends Collective {
 
-    private static final int ROWS = 16;
-    private static final int COLUMNS = 8;
-
     private final MatrixShape shape;
     private final TensorCore core;
     private final int[] d;
@@ -29,18 +26,18 @@ final class MatrixMultiply extends Collective {
             throw new LaneFault(Integer.numberOfTrailingZeros(~mask), "mma needs all 32 lanes");
         }
         int[][] words = warp.words;
-        int[] elementsA = shape.gatherA(words, a);
-        int[] elementsB = shape.gatherB(words, b);
-        int[] accumulators = new int[ROWS * COLUMNS];
+        MatrixOperands operands = warp.block().matrixOperands();
+        shape.gatherA(words, a, operands.a);
+        shape.gatherB(words, b, operands.b);
         for (int i = 0; i < MatrixShape.ACCUMULATORS; i++) {
             for (int lane = 0; lane < LANES; lane++) {
-                accumulators[MatrixShape.accumulatorIndex(i, lane)] = words[c[i]][lane];
+                operands.accumulators[MatrixShape.accumulatorIndex(i, lane)] = words[c[i]][lane];
             }
         }
-        core.multiply(elementsA, elementsB, accumulators, shape.k());
+        core.multiply(operands, shape.k());
         for (int i = 0; i < MatrixShape.ACCUMULATORS; i++) {
             for (int lane = 0; lane < LANES; lane++) {
-                words[d[i]][lane] = accumulators[MatrixShape.accumulatorIndex(i, lane)];
+                words[d[i]][lane] = operands.accumulators[MatrixShape.accumulatorIndex(i, lane)];
             }
         }
     }

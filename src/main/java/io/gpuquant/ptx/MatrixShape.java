@@ -40,8 +40,7 @@ record MatrixShape(PtxType type, int k, int perRegister) {
     }
 
     /** Elements of A, row-major 16 x k, from the registers of all lanes. */
-    int[] gatherA(int[][] words, int[] registers) {
-        int[] elements = new int[ROWS * k];
+    void gatherA(int[][] words, int[] registers, int[] elements) {
         for (int i = 0; i < registers.length; i++) {
             // Registers alternate between the two rows before they go on along k.
             int rowOffset = (i & 1) * (ROWS / 2);
@@ -51,19 +50,16 @@ record MatrixShape(PtxType type, int k, int perRegister) {
                 unpack(words[registers[i]][lane], elements, row * k + kOffset + (lane & 3) * perRegister);
             }
         }
-        return elements;
     }
 
     /** Elements of B, column by column, 8 x k, from the registers of all lanes. */
-    int[] gatherB(int[][] words, int[] registers) {
-        int[] elements = new int[COLUMNS * k];
+    void gatherB(int[][] words, int[] registers, int[] elements) {
         for (int i = 0; i < registers.length; i++) {
             int kOffset = i * QUAD * perRegister;
             for (int lane = 0; lane < Operation.LANES; lane++) {
                 unpack(words[registers[i]][lane], elements, (lane >> 2) * k + kOffset + (lane & 3) * perRegister);
             }
         }
-        return elements;
     }
 
     /** Elements of C or D, row-major 16 x 8: register {@code i} of a lane is row {@code g + 8 (i / 2)}, column 2 t + i % 2. */

@@ -73,19 +73,6 @@ final class Modifiers {
         return type;
     }
 
-    /** All types left, in order. */
-    List<PtxType> takeTypes() {
-        List<PtxType> types = new ArrayList<>();
-        rest.removeIf(name -> {
-            PtxType type = PtxType.named(name);
-            if (type != null) {
-                types.add(type);
-            }
-            return type != null;
-        });
-        return types;
-    }
-
     /** Fails when something was not taken. */
     void requireAllTaken() {
         if (!rest.isEmpty()) {

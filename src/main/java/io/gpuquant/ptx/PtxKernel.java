@@ -10,6 +10,7 @@ public final class PtxKernel {
     private final String module;
     private final Entry entry;
     private final Instruction[] code;
+    private final StraightCode straightCode;
     private final RegisterLayout registers;
     private final SharedLayout shared;
     private final int localBytes;
@@ -26,6 +27,7 @@ public final class PtxKernel {
         this.module = module;
         this.entry = entry;
         this.code = code.toArray(Instruction[]::new);
+        straightCode = new StraightCode(this.code);
         this.registers = registers;
         this.shared = shared;
         this.localBytes = localBytes;
@@ -72,6 +74,10 @@ public final class PtxKernel {
 
     Instruction[] code() {
         return code;
+    }
+
+    StraightCode straightCode() {
+        return straightCode;
     }
 
     RegisterLayout registers() {

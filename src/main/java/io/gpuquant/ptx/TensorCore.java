@@ -8,14 +8,8 @@ abstract class TensorCore {
     static final int ROWS = 16;
     static final int COLUMNS = 8;
 
-    /**
-     * Adds products to accumulators.
-     *
-     * @param a 16 x k elements, row by row
-     * @param b 8 x k elements, column by column
-     * @param accumulators 16 x 8, row-major; overwritten
-     */
-    abstract void multiply(int[] a, int[] b, int[] accumulators, int k);
+    /** Adds the products of A and B to the accumulators. */
+    abstract void multiply(MatrixOperands operands, int k);
 
     /** Products of f16, bf16 or tf32, summed in float32. */
     static TensorCore floats(PtxType type, TensorCoreModel model) {
@@ -24,22 +18,30 @@ abstract class TensorCore {
 
     /** Products of signed or unsigned bytes, summed in 32-bit integers with wrap-around. */
     static TensorCore integers(PtxType type) {
-        boolean signed = type.isSigned();
-        return new TensorCore() {
-            @Override
-            void multiply(int[] a, int[] b, int[] accumulators, int k) {
-                for (int row = 0; row < ROWS; row++) {
-                    for (int column = 0; column < COLUMNS; column++) {
-                        int sum = accumulators[row * COLUMNS + column];
-                        for (int i = 0; i < k; i++) {
-                            int x = a[row * k + i];
-                            int y = b[column * k + i];
-                            sum += signed ? (byte) x * (byte) y : x * y;
-                        }
-                        accumulators[row * COLUMNS + column] = sum;
+        return new IntegerTensorCore(type.isSigned());
+    }
+
+    private static final class IntegerTensorCore extends TensorCore {
+
+        private final boolean signed;
+
+        IntegerTensorCore(boolean signed) {
+            this.signed = signed;
+        }
+
+        @Override
+        void multiply(MatrixOperands operands, int k) {
+            for (int row = 0; row < ROWS; row++) {
+                for (int column = 0; column < COLUMNS; column++) {
+                    int sum = operands.accumulators[row * COLUMNS + column];
+                    for (int i = 0; i < k; i++) {
+                        int x = operands.a[row * k + i];
+                        int y = operands.b[column * k + i];
+                        sum += signed ? (byte) x * (byte) y : x * y;
                     }
+                    operands.accumulators[row * COLUMNS + column] = sum;
                 }
             }
-        };
+        }
     }
 }

@@ -21,7 +21,7 @@ import java.util.List;
  * the weights at the start of a block follow from R itself: see {@link GptqMethod}. Half a Cholesky factorization, where
  * inverting H takes two and more.
  */
-final class Factorization implements AutoCloseable {
+final class Factorization {
 
     /** Columns that one product of the trailing update covers; only tiles on and above the diagonal are computed. */
     private static final int PANEL = 512;
@@ -31,7 +31,6 @@ final class Factorization implements AutoCloseable {
     private final HessianKernels kernels;
     private final ConvertKernels copies;
     private final DeviceMatrix factor;
-    private final DeviceBuffer inverseBuffer;
     private final List<DeviceMatrix> inverses = new ArrayList<>();
     private final DeviceMatrix panel;
     private final DeviceMatrix status;
@@ -39,25 +38,29 @@ final class Factorization implements AutoCloseable {
     /**
      * Allocates memory for a factorization.
      *
+     * @param memory where it is taken from, and which must outlive the factorization
      * @param n rows of the Hessian
      */
-    Factorization(Device device, BlockPlan plan, int n) {
+    Factorization(Device device, Scratch memory, BlockPlan plan, int n) {
         this.device = device;
         this.plan = plan;
         kernels = new HessianKernels(device.stream());
         copies = new ConvertKernels(device.stream());
-        factor = DeviceMatrix.allocate(device, "Hessian", DType.F32, n, n);
-        long bytes = 0;
-        inverseBuffer = device.allocate(
+        factor = memory.matrix("Hessian", DType.F32, n, n);
+        DeviceBuffer inverseBuffer = memory.buffer(
                 "inverses of diagonal blocks",
                 plan.blocks().stream().mapToLong(Factorization::inverseBytes).sum());
+        long bytes = 0;
         for (BlockPlan.Block block : plan.blocks()) {
             int width = block.width();
             inverses.add(new DeviceMatrix(inverseBuffer, bytes, DType.F32, width, width, width));
             bytes += inverseBytes(block);
         }
-        panel = DeviceMatrix.allocate(device, "panel of the Hessian", DType.F32, n, HessianKernels.BLOCK);
-        status = DeviceMatrix.allocate(device, "status of the factorization", DType.I32, 1, 1);
+        // Where a block is not positive definite it gets no inverse, but the work that is queued behind it still reads
+        // one.
+        device.stream().clear(inverseBuffer, 0, bytes);
+        panel = memory.matrix("panel of the Hessian", DType.F32, n, HessianKernels.BLOCK);
+        status = memory.matrix("status of the factorization", DType.I32, 1, 1);
     }
 
     private static long inverseBytes(BlockPlan.Block block) {
@@ -146,13 +149,5 @@ final class Factorization implements AutoCloseable {
     /** The inverse of a diagonal block of R. */
     DeviceMatrix inverse(int block) {
         return inverses.get(block);
-    }
-
-    @Override
-    public void close() {
-        status.buffer().close();
-        panel.buffer().close();
-        inverseBuffer.close();
-        factor.buffer().close();
     }
 }

@@ -20,7 +20,7 @@ import io.gpuquant.tensor.DType;
  * Ŵ} of the columns before G and zeros elsewhere: from {@code (W - W') = -E R U} restricted to G. So a block needs one product
  * with the finished columns and one with a small inverse, and inside it the ordinary loop runs with {@code U_GG = R_GG⁻¹}.
  */
-final class GptqLoop implements AutoCloseable {
+final class GptqLoop {
 
     private final Device device;
     private final QuantizationGrid grid;
@@ -37,11 +37,13 @@ final class GptqLoop implements AutoCloseable {
     private final DeviceMatrix loss;
 
     /**
+     * @param memory where working memory is taken from, and which must outlive the loop
      * @param groups I32 [1, in], {@link ColumnOrder#groups} on the device
      * @param scalesAreGiven whether {@code result} holds the scales of all groups already
      */
     GptqLoop(
             Device device,
+            Scratch memory,
             QuantizationGrid grid,
             BlockPlan plan,
             Factorization factorization,
@@ -61,9 +63,9 @@ final class GptqLoop implements AutoCloseable {
         copies = new ConvertKernels(device.stream());
         int rows = result.codes().rows();
         long bytes = DType.F32.bytes((long) rows * HessianKernels.BLOCK);
-        stateBuffer = device.allocate("weights of a block", bytes);
-        productBuffer = device.allocate("errors times factor", bytes);
-        loss = DeviceMatrix.allocate(device, "loss of each row", DType.F32, 1, rows);
+        stateBuffer = memory.buffer("weights of a block", bytes);
+        productBuffer = memory.buffer("errors times factor", bytes);
+        loss = memory.matrix("loss of each row", DType.F32, 1, rows);
         device.stream().clear(loss);
     }
 
@@ -121,12 +123,9 @@ final class GptqLoop implements AutoCloseable {
             kernels.findGrids(group, plan.groupSize(), grid, scales, zeros);
             return;
         }
-        DeviceMatrix state =
-                DeviceMatrix.allocate(device, "weights of a group", DType.F32, group.rows(), group.columns());
-        DeviceMatrix shift =
-                DeviceMatrix.allocate(device, "shift of a group", DType.F32, group.rows(), group.columns());
-        try (var stateMemory = state.buffer();
-                var shiftMemory = shift.buffer()) {
+        try (Scratch memory = new Scratch(device)) {
+            DeviceMatrix state = memory.matrix("weights of a group", DType.F32, group.rows(), group.columns());
+            DeviceMatrix shift = memory.matrix("shift of a group", DType.F32, group.rows(), group.columns());
             solveShift(weights, firstBlock, shift);
             copies.copy(group, state);
             new ActivationKernels(device.stream()).residualAdd(state, shift);
@@ -160,12 +159,5 @@ final class GptqLoop implements AutoCloseable {
 
     private static DeviceMatrix view(DeviceBuffer buffer, int rows, int columns) {
         return DeviceMatrix.of(buffer, DType.F32, rows, columns);
-    }
-
-    @Override
-    public void close() {
-        loss.buffer().close();
-        productBuffer.close();
-        stateBuffer.close();
     }
 }

@@ -6,7 +6,6 @@ import io.gpuquant.kernels.ConvertKernels;
 import io.gpuquant.kernels.HessianKernels;
 import io.gpuquant.kernels.QuantizeKernels;
 import io.gpuquant.tensor.DType;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -50,24 +49,25 @@ public final class GptqMethod implements QuantizationMethod {
         }
         float[] diagonal = GramDiagonal.of(device, gram);
         GramDiagonal.requireFinite(diagonal, task.names().getFirst());
+        new HessianKernels(device.stream()).symmetrize(gram);
         int dead = 0;
         for (float value : diagonal) {
             dead += value == 0 ? 1 : 0;
         }
         if (dead == diagonal.length) {
-            return fallback(task, dead, "all its inputs are zero for the calibration text; rounded to nearest");
+            return fallback(task, gram, dead, "all its inputs are zero for the calibration text; rounded to nearest");
         }
-        new HessianKernels(device.stream()).symmetrize(gram);
-        ColumnOrder order = order(diagonal, task.in());
-        BlockPlan plan = BlockPlan.of(task.in(), options.staticGroups() ? 1 : options.groupSize(task.in()));
-        DeviceMatrix turns = upload("order of columns", order.order());
-        try (var turnBuffer = turns.buffer();
-                Factorization factorization = new Factorization(device, plan, task.in())) {
-            double mean = mean(diagonal);
-            Optional<Double> damping = factor(factorization, plan, gram, turns, mean);
+        int groupSize = task.groupSize(options.groupSize());
+        ColumnOrder order = order(diagonal, groupSize);
+        BlockPlan plan = BlockPlan.of(task.in(), options.staticGroups() ? 1 : groupSize);
+        try (Scratch memory = new Scratch(device)) {
+            DeviceMatrix turns = memory.integers("order of columns", order.order());
+            Factorization factorization = new Factorization(device, memory, plan, task.in());
+            Optional<Damping> damping = factor(factorization, plan, gram, turns, mean(diagonal));
             if (damping.isEmpty()) {
                 return fallback(
                         task,
+                        gram,
                         dead,
                         "its Hessian is not positive definite, not even with damping " + damping(ATTEMPTS - 1)
                                 + "; rounded to nearest");
@@ -76,13 +76,20 @@ public final class GptqMethod implements QuantizationMethod {
         }
     }
 
-    /** What is reported of every linear of a stage. */
-    private record Outcome(double damping, int dead) {}
+    /**
+     * What it took to factor a Hessian.
+     *
+     * @param fraction of the mean diagonal
+     * @param inDouble whether float32 failed with it
+     */
+    private record Damping(double fraction, boolean inDouble) {}
 
-    private ColumnOrder order(float[] diagonal, int in) {
-        int groupSize = options.groupSize(in);
+    /** What is reported of every linear of a stage. */
+    private record Outcome(Damping damping, int dead) {}
+
+    private ColumnOrder order(float[] diagonal, int groupSize) {
         return switch (options.ordering()) {
-            case NATURAL -> ColumnOrder.natural(in, groupSize);
+            case NATURAL -> ColumnOrder.natural(diagonal.length, groupSize);
             case GROUP_AWARE -> ColumnOrder.groupAware(diagonal, groupSize);
             case ACTIVATION ->
                 options.staticGroups()
@@ -104,13 +111,15 @@ public final class GptqMethod implements QuantizationMethod {
     }
 
     /** Factors with the least damping that works; returns it. */
-    private Optional<Double> factor(
+    private Optional<Damping> factor(
             Factorization factorization, BlockPlan plan, DeviceMatrix gram, DeviceMatrix turns, double mean) {
         for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
             float absolute = (float) (damping(attempt) * mean);
-            if (factorization.factor(gram, turns, absolute)
-                    || factorInDouble(factorization, plan, gram, turns, absolute)) {
-                return Optional.of(damping(attempt));
+            if (factorization.factor(gram, turns, absolute)) {
+                return Optional.of(new Damping(damping(attempt), false));
+            }
+            if (factorInDouble(factorization, plan, gram, turns, absolute)) {
+                return Optional.of(new Damping(damping(attempt), true));
             }
         }
         return Optional.empty();
@@ -136,63 +145,103 @@ public final class GptqMethod implements QuantizationMethod {
             BlockPlan plan,
             Factorization factorization,
             Outcome outcome) {
-        WeightedNorms norms = new WeightedNorms(device);
-        double[] before = norms.of(task, task.weights(), gram);
-        int groupSize = options.groupSize(task.in());
+        int groupSize = task.groupSize(options.groupSize());
         StageBuffers result = StageBuffers.allocate(device, task, task.in() / groupSize);
-        if (options.staticGroups()) {
-            kernels.findGrids(task.weights(), groupSize, options.grid(), result.scales(), result.zeros());
+        try {
+            WeightedNorms norms = new WeightedNorms(device);
+            double[] before = norms.of(task, task.weights(), gram);
+            if (options.staticGroups()) {
+                kernels.findGrids(task.weights(), groupSize, options.grid(), result.scales(), result.zeros());
+            }
+            loop(task, order, turns, plan, factorization, result);
+            double[] after = norms.of(task, task.weights(), gram);
+            return new QuantizedStage(
+                    result.codes(),
+                    result.scales(),
+                    result.zeros(),
+                    order.positions(),
+                    order.groupIndex(),
+                    reports(task, before, after, outcome));
+        } catch (RuntimeException failure) {
+            result.discard();
+            throw failure;
         }
-        DeviceMatrix groups = upload("groups of columns", order.groups());
-        DeviceMatrix working = DeviceMatrix.allocate(
-                device,
-                "weights in the order of their turns",
-                DType.F32,
-                task.weights().rows(),
-                task.in());
-        DeviceMatrix positions = upload("positions of columns", order.positions());
-        try (var groupBuffer = groups.buffer();
-                var workingBuffer = working.buffer();
-                var positionBuffer = positions.buffer();
-                GptqLoop loop = new GptqLoop(
-                        device, options.grid(), plan, factorization, result, order, groups, options.staticGroups())) {
+    }
+
+    /** Makes the weights their errors. */
+    private void loop(
+            StageTask task,
+            ColumnOrder order,
+            DeviceMatrix turns,
+            BlockPlan plan,
+            Factorization factorization,
+            StageBuffers result) {
+        try (Scratch memory = new Scratch(device)) {
+            DeviceMatrix groups = memory.integers("groups of columns", order.groups());
+            DeviceMatrix working = memory.matrix(
+                    "weights in the order of their turns",
+                    DType.F32,
+                    task.weights().rows(),
+                    task.in());
+            DeviceMatrix positions = memory.integers("positions of columns", order.positions());
+            GptqLoop loop = new GptqLoop(
+                    device, memory, options.grid(), plan, factorization, result, order, groups, options.staticGroups());
             convert.gatherColumns(task.weights(), turns, working);
             loop.run(working);
             convert.gatherColumns(working, positions, task.weights());
         }
-        double[] after = norms.of(task, task.weights(), gram);
+    }
+
+    private List<LinearReport> reports(StageTask task, double[] before, double[] after, Outcome outcome) {
         List<LinearReport> reports = new ArrayList<>();
         for (int i = 0; i < before.length; i++) {
             reports.add(new LinearReport(
                     task.names().get(i),
                     "gptq",
                     before[i] <= 0 ? 0 : Math.max(0, after[i]) / before[i],
-                    outcome.damping(),
+                    outcome.damping().fraction(),
                     outcome.dead(),
-                    note(outcome)));
+                    note(outcome.damping())));
         }
-        return new QuantizedStage(
-                result.codes(), result.scales(), result.zeros(), order.positions(), order.groupIndex(), reports);
+        return reports;
     }
 
-    private String note(Outcome outcome) {
-        return outcome.damping() > options.damping()
-                ? "damping was raised to " + outcome.damping() + ", because the Hessian is nearly singular"
-                : "";
+    private String note(Damping damping) {
+        List<String> notes = new ArrayList<>();
+        if (damping.fraction() > options.damping()) {
+            notes.add("damping was raised to " + damping.fraction() + ", because the Hessian is nearly singular");
+        }
+        if (damping.inDouble()) {
+            notes.add("the Hessian was factored in float64, because float32 cannot tell it from a singular one");
+        }
+        return String.join("; ", notes);
     }
 
-    private QuantizedStage fallback(StageTask task, int dead, String note) {
+    /** Rounds to nearest. The errors are those of outputs even so, wherever the Gram matrix is good for that. */
+    private QuantizedStage fallback(StageTask task, DeviceMatrix gram, int dead, String note) {
+        WeightedNorms norms = new WeightedNorms(device);
+        double[] before = norms.of(task, task.weights(), gram);
         QuantizedStage rounded = new RoundToNearest(device, options.grid(), options.groupSize()).quantize(task);
-        List<LinearReport> reports = rounded.reports().stream()
-                .map(report -> new LinearReport(report.name(), report.method(), report.error(), 0, dead, note))
-                .toList();
-        return new QuantizedStage(
-                rounded.codes(), rounded.scales(), rounded.zeros(), rounded.positions(), rounded.groupIndex(), reports);
-    }
-
-    private DeviceMatrix upload(String name, int[] values) {
-        DeviceMatrix matrix = DeviceMatrix.allocate(device, name, DType.I32, 1, values.length);
-        device.stream().copyToDevice(MemorySegment.ofArray(values), matrix);
-        return matrix;
+        try {
+            double[] after = norms.of(task, task.weights(), gram);
+            List<LinearReport> reports = new ArrayList<>();
+            for (int i = 0; i < before.length; i++) {
+                LinearReport plain = rounded.reports().get(i);
+                double relative = after[i] / before[i];
+                boolean meaningful = before[i] > 0 && relative >= 0 && Double.isFinite(relative);
+                reports.add(new LinearReport(
+                        plain.name(), plain.method(), meaningful ? relative : plain.error(), 0, dead, note));
+            }
+            return new QuantizedStage(
+                    rounded.codes(),
+                    rounded.scales(),
+                    rounded.zeros(),
+                    rounded.positions(),
+                    rounded.groupIndex(),
+                    reports);
+        } catch (RuntimeException failure) {
+            rounded.close();
+            throw failure;
+        }
     }
 }

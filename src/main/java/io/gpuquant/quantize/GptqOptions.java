@@ -32,9 +32,4 @@ public record GptqOptions(
             throw new IllegalArgumentException("damping of " + damping);
         }
     }
-
-    /** Input features of a group of a linear with {@code in} of them. */
-    int groupSize(int in) {
-        return groupSize == -1 ? in : groupSize;
-    }
 }

@@ -9,7 +9,8 @@ public sealed interface QuantizationMethod permits GptqMethod, RoundToNearest {
     /**
      * Quantizes linears that share their input; what is returned is the caller's to close.
      *
-     * @throws io.gpuquant.InputException when the Gram matrix holds a NaN or an infinity
+     * @throws io.gpuquant.InputException when a NaN or an infinity is on the diagonal of the Gram matrix, as it is wherever an
+     *     input was not finite
      */
     QuantizedStage quantize(StageTask task);
 }

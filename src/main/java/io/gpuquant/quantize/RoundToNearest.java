@@ -5,7 +5,6 @@ import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.kernels.QuantizationGrid;
 import io.gpuquant.kernels.QuantizeKernels;
 import io.gpuquant.kernels.ReductionKernels;
-import io.gpuquant.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -32,24 +31,33 @@ public final class RoundToNearest implements QuantizationMethod {
 
     @Override
     public QuantizedStage quantize(StageTask task) {
-        int size = groupSize == -1 ? task.in() : groupSize;
+        int size = task.groupSize(groupSize);
         ColumnOrder order = ColumnOrder.natural(task.in(), size);
-        double[] norms = squaredNorms(task);
-        StageBuffers buffers = StageBuffers.allocate(device, task, task.in() / size);
-        DeviceMatrix groups = DeviceMatrix.allocate(device, "groups of input features", DType.I32, 1, task.in());
-        try (var groupBuffer = groups.buffer()) {
-            device.stream().copyToDevice(java.lang.foreign.MemorySegment.ofArray(order.groups()), groups);
-            QuantizeKernels kernels = new QuantizeKernels(device.stream());
-            kernels.findGrids(task.weights(), size, grid, buffers.scales(), buffers.zeros());
-            kernels.round(task.weights(), buffers.codes(), buffers.scales(), buffers.zeros(), groups, grid);
+        StageBuffers result = StageBuffers.allocate(device, task, task.in() / size);
+        try {
+            double[] norms = squaredNorms(task);
+            round(task, result, order, size);
+            return new QuantizedStage(
+                    result.codes(),
+                    result.scales(),
+                    result.zeros(),
+                    order.positions(),
+                    order.groupIndex(),
+                    reports(task, norms));
+        } catch (RuntimeException failure) {
+            result.discard();
+            throw failure;
         }
-        return new QuantizedStage(
-                buffers.codes(),
-                buffers.scales(),
-                buffers.zeros(),
-                order.positions(),
-                order.groupIndex(),
-                reports(task, norms));
+    }
+
+    /** Makes the weights their errors. */
+    private void round(StageTask task, StageBuffers result, ColumnOrder order, int size) {
+        try (Scratch memory = new Scratch(device)) {
+            DeviceMatrix groups = memory.integers("groups of input features", order.groups());
+            QuantizeKernels kernels = new QuantizeKernels(device.stream());
+            kernels.findGrids(task.weights(), size, grid, result.scales(), result.zeros());
+            kernels.round(task.weights(), result.codes(), result.scales(), result.zeros(), groups, grid);
+        }
     }
 
     private double[] squaredNorms(StageTask task) {
@@ -63,7 +71,6 @@ public final class RoundToNearest implements QuantizationMethod {
     }
 
     private List<LinearReport> reports(StageTask task, double[] norms) {
-        // The weights have become their errors by now.
         double[] errors = squaredNorms(task);
         List<LinearReport> reports = new ArrayList<>();
         for (int i = 0; i < norms.length; i++) {

@@ -9,9 +9,20 @@ record StageBuffers(DeviceMatrix codes, DeviceMatrix scales, DeviceMatrix zeros)
 
     static StageBuffers allocate(Device device, StageTask task, int groups) {
         int rows = task.weights().rows();
-        return new StageBuffers(
-                DeviceMatrix.allocate(device, "codes", DType.U8, rows, task.in()),
-                DeviceMatrix.allocate(device, "scales", DType.F16, groups, rows),
-                DeviceMatrix.allocate(device, "zero points", DType.U8, groups, rows));
+        try (Scratch memory = new Scratch(device)) {
+            StageBuffers buffers = new StageBuffers(
+                    memory.matrix("codes", DType.U8, rows, task.in()),
+                    memory.matrix("scales", DType.F16, groups, rows),
+                    memory.matrix("zero points", DType.U8, groups, rows));
+            memory.keep();
+            return buffers;
+        }
+    }
+
+    /** Frees the memory, where there will be no result. */
+    void discard() {
+        codes.buffer().close();
+        scales.buffer().close();
+        zeros.buffer().close();
     }
 }

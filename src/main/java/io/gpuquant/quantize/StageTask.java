@@ -27,11 +27,29 @@ public record StageTask(
                         != outputs.stream().mapToInt(Integer::intValue).sum()) {
             throw new IllegalArgumentException(weights + " does not hold " + names + " of " + outputs + " outputs");
         }
+        if (gram != null && (gram.rows() != weights.columns() || gram.columns() != weights.columns())) {
+            throw new IllegalArgumentException(gram + " is not the Gram matrix of the inputs of " + weights);
+        }
     }
 
     /** Input features. */
     int in() {
         return weights.columns();
+    }
+
+    /**
+     * Input features of a group.
+     *
+     * @param asked the same, or -1 for all
+     * @throws IllegalArgumentException when they do not divide into such groups
+     */
+    int groupSize(int asked) {
+        int size = asked == -1 ? in() : asked;
+        if (size < 1 || in() % size != 0) {
+            throw new IllegalArgumentException("groups of " + asked + " do not divide the " + in()
+                    + " input features of " + String.join(", ", names));
+        }
+        return size;
     }
 
     /** The first row of a linear. */

@@ -155,13 +155,44 @@ class ModelConfigTest {
                 "num_key_value_heads | 3       | is 3, which does not divide num_attention_heads 4",
                 "num_attention_heads | 5       | is 5, which does not divide hidden_size 256, and there is no head_dim",
                 "head_dim            | 63      | is 63, which is odd",
-                "head_dim            | 1000000000 | times head_dim exceeds 2^31",
+                "num_hidden_layers   | 1000000000 | is 1000000000, more than the 10000 that are supported",
+                "hidden_size         | 2147483647 | is 2147483647, more than the 1048576 that are supported",
+                "intermediate_size   | 1048577    | is 1048577, more than the 1048576 that are supported",
+                "num_attention_heads | 2147483647 | is 2147483647, more than the 1048576 that are supported",
+                "vocab_size          | 2147483647 | is 2147483647, more than the 16777216 that are supported",
+                "head_dim            | 1000000000 | \"num_attention_heads\" times head_dim is 4000000000, more than the 1048576",
                 "hidden_act          | \"relu\" | is \"relu\", which is not supported for model type llama; use a model with one of these activations: silu, swish",
                 "model_type          | \"mixtral\" | is \"mixtral\", which is not supported; use a model of one of these types: llama",
                 "torch_dtype         | \"float8_e4m3fn\" | is \"float8_e4m3fn\", which is not supported",
             })
     void namesAWrongValue(String key, String value, String message) throws IOException {
         refuses(with(key, value), message);
+    }
+
+    /** Sums and products of these sizes must fit an int. */
+    @Test
+    void takesTheLargestSizes() throws IOException {
+        ModelConfig config = read(with(
+                "num_hidden_layers",
+                "10000",
+                "hidden_size",
+                "1048576",
+                "intermediate_size",
+                "1048576",
+                "num_attention_heads",
+                "1024",
+                "head_dim",
+                "1024",
+                "vocab_size",
+                "16777216",
+                "max_position_embeddings",
+                "2147483647"));
+
+        ModelStructure structure = ModelStructure.of(config);
+        assertThat(structure.layers()).hasSize(10_000);
+        assertThat(structure.layers().getFirst().stages())
+                .extracting(Stage::out)
+                .allSatisfy(out -> assertThat(out).isBetween(1 << 20, 3 << 20));
     }
 
     @Test

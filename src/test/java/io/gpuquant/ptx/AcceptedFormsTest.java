@@ -5,20 +5,29 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.gpuquant.ptx.syntax.PtxFile;
 import io.gpuquant.ptx.syntax.PtxSyntaxException;
 import io.gpuquant.ptx.syntax.Statement;
+import java.io.IOException;
+import java.net.URISyntaxException;
+import java.net.URL;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
-/** What the decoder accepts is PTX, and tested. */
+/** What the decoder accepts is PTX, and tested; kernels use nothing else. */
 class AcceptedFormsTest {
 
     private static final String HEADER = ".version 7.4\n.target sm_80\n.address_size 64\n\n";
@@ -29,6 +38,7 @@ class AcceptedFormsTest {
 
     private static VirtualGpu gpu;
     private static List<String> accepted;
+    private static Set<String> tested;
 
     @BeforeAll
     static void decode() {
@@ -36,6 +46,9 @@ class AcceptedFormsTest {
         accepted = InstructionForms.all().stream()
                 .filter(form -> isAccepted(module(form, "test")))
                 .toList();
+        tested = InstructionFile.all().stream()
+                .flatMap(file -> mnemonics(file.name(), file.module()))
+                .collect(Collectors.toSet());
     }
 
     @AfterAll
@@ -90,19 +103,36 @@ class AcceptedFormsTest {
 
     @Test
     void anInstructionFileTestsEachOfThem() {
-        Set<String> tested = new TreeSet<>();
-        for (InstructionFile file : InstructionFile.all()) {
-            PtxFile.parse(file.name(), file.module()).entries().getFirst().statements().stream()
-                    .map(Statement::mnemonic)
-                    .forEach(tested::add);
+        Stream<String> mnemonics = accepted.stream().flatMap(form -> mnemonics("form.ptx", module(form, "test")));
+        assertThat(untested(mnemonics)).isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"/io/gpuquant/kernels", "/io/gpuquant/kernels/twins"})
+    void kernelsAndTwinsUseNoOthers(String folder) throws IOException, URISyntaxException {
+        URL resource = Objects.requireNonNull(getClass().getResource(folder + "/gptq.ptx"));
+        List<Path> files;
+        try (Stream<Path> all = Files.list(Path.of(resource.toURI()).resolveSibling("."))) {
+            files = all.filter(file -> file.toString().endsWith(".ptx")).toList();
         }
-        Set<String> untested = new TreeSet<>();
-        for (String form : accepted) {
-            PtxFile.parse("form.ptx", module(form, "test")).entries().getFirst().statements().stream()
-                    .map(Statement::mnemonic)
-                    .filter(mnemonic -> !tested.contains(mnemonic) && !TESTED_ELSEWHERE.test(mnemonic))
-                    .forEach(untested::add);
+        assertThat(files).hasSizeGreaterThan(10);
+        for (Path file : files) {
+            String name = file.getFileName().toString();
+            assertThat(untested(mnemonics(name, Files.readString(file))))
+                    .as(name)
+                    .isEmpty();
         }
-        assertThat(untested).isEmpty();
+    }
+
+    private static Set<String> untested(Stream<String> mnemonics) {
+        return mnemonics
+                .filter(mnemonic -> !tested.contains(mnemonic) && !TESTED_ELSEWHERE.test(mnemonic))
+                .collect(Collectors.toCollection(TreeSet::new));
+    }
+
+    private static Stream<String> mnemonics(String file, String module) {
+        return PtxFile.parse(file, module).entries().stream()
+                .flatMap(entry -> entry.statements().stream())
+                .map(Statement::mnemonic);
     }
 }

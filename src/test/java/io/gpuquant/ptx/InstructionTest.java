@@ -7,9 +7,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -17,16 +15,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 class InstructionTest {
 
     private static final int SHOWN = 10;
-    private static final Map<String, MachineOptions> MACHINES = new LinkedHashMap<>();
 
-    static {
-        MachineOptions checked = MachineOptions.checked();
-        MACHINES.put("fast", MachineOptions.fast(1));
-        MACHINES.put("checked", checked);
-        MACHINES.put("checked, split warps", checked.withSplitWarps());
-        MACHINES.put("checked, seed 1", checked.withSeed(1));
-        MACHINES.put("checked, split warps, seed 2", checked.withSplitWarps().withSeed(2));
-    }
+    /** More than the executions after which a machine compiles instructions together. */
+    private static final int MANY = 1000;
 
     static List<InstructionFile> files() {
         return InstructionFile.all();
@@ -36,17 +27,19 @@ class InstructionTest {
     @MethodSource("files")
     void givesTheExpectedBits(InstructionFile file) {
         List<String> wrong = new ArrayList<>();
-        MACHINES.forEach((name, options) -> {
+        Machines.all().forEach((name, options) -> {
             for (int threads : file.threadCounts()) {
-                compare(file, name + ", " + threads + " threads", options, threads, wrong);
+                compare(file, name + ", " + threads + " threads", options, run(file, options, threads, 0), wrong);
             }
         });
+        MachineOptions fast = MachineOptions.fast(1);
+        compare(file, "fast, compiled", fast, run(file, fast, file.threadCounts()[0], MANY), wrong);
         assertThat(wrong).isEmpty();
     }
 
     private static void compare(
-            InstructionFile file, String machine, MachineOptions options, int threads, List<String> wrong) {
-        long[] results = run(file, options, threads);
+            InstructionFile file, String machine, MachineOptions options, long[] results, List<String> wrong) {
+        int threads = results.length / Math.max(1, file.outputs().size());
         int columns = file.outputs().size();
         for (int thread = 0; thread < threads; thread++) {
             InstructionFile.Row row = file.rows().get(thread % file.rows().size());
@@ -69,7 +62,12 @@ class InstructionTest {
         }
     }
 
-    private static long[] run(InstructionFile file, MachineOptions options, int threads) {
+    /**
+     * Runs a file's instructions.
+     *
+     * @param before how often the machine is told beforehand that each was executed
+     */
+    private static long[] run(InstructionFile file, MachineOptions options, int threads, int before) {
         try (VirtualGpu gpu = new VirtualGpu(options)) {
             Allocation inputs = gpu.memory()
                     .allocate("inputs", 8L * threads * Math.max(1, file.inputs().size()));
@@ -80,6 +78,9 @@ class InstructionTest {
             ByteBuffer parameters = ByteBuffer.allocate(24).order(ByteOrder.LITTLE_ENDIAN);
             parameters.putLong(inputs.base()).putLong(outputs.base()).putLong(memory.base());
             PtxKernel kernel = gpu.compile(file.name(), file.module()).kernel("test");
+            for (int i = 0; i < before * kernel.code().length; i++) {
+                kernel.straightCode().at(i / before);
+            }
             gpu.launch(kernel, new int[] {1, 1, 1}, new int[] {threads, 1, 1}, 0, parameters.array());
             return gpu.memory().readable(outputs.base(), outputs.byteSize()).toArray(ValueLayout.JAVA_LONG);
         }

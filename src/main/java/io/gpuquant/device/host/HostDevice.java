@@ -13,6 +13,7 @@ import io.gpuquant.ptx.MachineOptions;
 import io.gpuquant.ptx.VirtualGpu;
 import io.gpuquant.tensor.DType;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.HashSet;
 import java.util.Set;
 
@@ -26,6 +27,7 @@ public final class HostDevice implements Device {
     private final HostStream stream;
     private final MemoryLedger ledger;
     private final Set<DeviceBuffer> buffers = new HashSet<>();
+    private final Set<HostBuffer> hostBuffers = new HashSet<>();
 
     private HostDevice(DeviceOptions options, MachineOptions machine) {
         OpenBlas library = OpenBlas.load();
@@ -34,7 +36,8 @@ public final class HostDevice implements Device {
         workers = new WorkerThreads(options.threads());
         blas = new HostBlas(library, gpu.memory(), workers);
         stream = new HostStream(gpu);
-        ledger = new MemoryLedger(info.id(), options.memoryLimitBytes());
+        // Memory that the machine does not have may be granted all the same, and the process be killed when it is used.
+        ledger = new MemoryLedger(info.id(), Math.min(options.memoryLimitBytes(), info.memoryBytes()));
     }
 
     /** The device that the product computes with. */
@@ -54,6 +57,7 @@ public final class HostDevice implements Device {
 
     @Override
     public synchronized DeviceBuffer allocate(String name, long bytes) {
+        requireSize(name, bytes);
         ledger.add(name, bytes);
         Allocation allocation;
         try {
@@ -76,9 +80,31 @@ public final class HostDevice implements Device {
 
     @Override
     @SuppressWarnings("MustBeClosed") // The arena is the buffer, and is closed with it.
-    public HostBuffer allocateHost(String name, long bytes) {
+    public synchronized HostBuffer allocateHost(String name, long bytes) {
+        requireSize(name, bytes);
         Arena arena = Arena.ofShared();
-        return new HostBuffer(arena.allocate(bytes, 64), arena::close);
+        MemorySegment segment;
+        try {
+            segment = arena.allocate(bytes, 64);
+        } catch (OutOfMemoryError exhausted) {
+            arena.close();
+            throw ledger.outOfMemory(name, bytes, "this machine gives no more");
+        }
+        HostBuffer[] self = new HostBuffer[1];
+        self[0] = new HostBuffer(segment, () -> release(self[0], arena));
+        hostBuffers.add(self[0]);
+        return self[0];
+    }
+
+    private synchronized void release(HostBuffer buffer, Arena arena) {
+        hostBuffers.remove(buffer);
+        arena.close();
+    }
+
+    private static void requireSize(String name, long bytes) {
+        if (bytes < 0) {
+            throw new IllegalArgumentException(name + " of " + bytes + " bytes");
+        }
     }
 
     @Override
@@ -109,6 +135,9 @@ public final class HostDevice implements Device {
     @Override
     public void close() {
         for (DeviceBuffer buffer : Set.copyOf(buffers)) {
+            buffer.close();
+        }
+        for (HostBuffer buffer : Set.copyOf(hostBuffers)) {
             buffer.close();
         }
         workers.close();

@@ -25,34 +25,44 @@ final class HostStream implements Stream {
 
     @Override
     public void copyToDevice(MemorySegment source, DeviceBuffer target, long targetOffset) {
+        long address = address(target, targetOffset, source.byteSize());
         if (source.byteSize() > 0) {
-            gpu.memory()
-                    .writable(target.address() + targetOffset, source.byteSize())
-                    .copyFrom(source);
+            gpu.memory().writable(address, source.byteSize()).copyFrom(source);
         }
     }
 
     @Override
     public void copyToHost(DeviceBuffer source, long sourceOffset, MemorySegment target) {
+        long address = address(source, sourceOffset, target.byteSize());
         if (target.byteSize() > 0) {
-            target.copyFrom(gpu.memory().readable(source.address() + sourceOffset, target.byteSize()));
+            target.copyFrom(gpu.memory().readable(address, target.byteSize()));
         }
     }
 
     @Override
     public void copy(DeviceBuffer source, long sourceOffset, DeviceBuffer target, long targetOffset, long bytes) {
+        long from = address(source, sourceOffset, bytes);
+        long to = address(target, targetOffset, bytes);
         if (bytes > 0) {
-            gpu.memory()
-                    .writable(target.address() + targetOffset, bytes)
-                    .copyFrom(gpu.memory().readable(source.address() + sourceOffset, bytes));
+            gpu.memory().writable(to, bytes).copyFrom(gpu.memory().readable(from, bytes));
         }
     }
 
     @Override
     public void clear(DeviceBuffer target, long offset, long bytes) {
+        long address = address(target, offset, bytes);
         if (bytes > 0) {
-            gpu.memory().writable(target.address() + offset, bytes).fill((byte) 0);
+            gpu.memory().writable(address, bytes).fill((byte) 0);
         }
+    }
+
+    /** The memory itself knows only whether a range is inside some buffer, which may be a neighbour of the one that is meant. */
+    private static long address(DeviceBuffer buffer, long offset, long bytes) {
+        if (offset < 0 || bytes < 0 || bytes > buffer.byteSize() - offset) {
+            throw new IllegalArgumentException(
+                    "bytes " + offset + " to " + (offset + bytes) + " of device buffer " + buffer);
+        }
+        return buffer.address() + offset;
     }
 
     @Override

@@ -84,8 +84,9 @@ final class OpenBlas {
     }
 
     private static MethodHandle function(SymbolLookup library, String name, FunctionDescriptor descriptor) {
-        MemorySegment symbol =
-                library.find(name).orElseThrow(() -> new ResourceException("this OpenBLAS has no function " + name));
+        MemorySegment symbol = library.find(name)
+                .orElseThrow(() -> new ResourceException("the " + LIBRARY + " that was found has no function " + name
+                        + "; run gpuquant by its launcher, which knows the folder of its libraries"));
         return Linker.nativeLinker().downcallHandle(symbol, descriptor);
     }
 

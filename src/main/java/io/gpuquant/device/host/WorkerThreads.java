@@ -39,16 +39,33 @@ final class WorkerThreads implements AutoCloseable {
         for (int i = 1; i < Math.min(threads, count); i++) {
             running.add(helpers.submit(work));
         }
-        work.run();
+        try {
+            work.run();
+        } finally {
+            // Whatever happens, nobody may work on memory that the caller thinks is done with.
+            running.forEach(WorkerThreads::awaitEnd);
+        }
         for (Future<?> helper : running) {
+            if (helper.state() == Future.State.FAILED) {
+                throw new IllegalStateException("a matrix product failed", helper.exceptionNow());
+            }
+        }
+    }
+
+    private static void awaitEnd(Future<?> helper) {
+        boolean interrupted = false;
+        while (true) {
             try {
                 helper.get();
+                break;
             } catch (ExecutionException failure) {
-                throw new IllegalStateException("a matrix product failed", failure.getCause());
+                break;
             } catch (InterruptedException interruption) {
-                Thread.currentThread().interrupt();
-                throw new IllegalStateException("interrupted during a matrix product", interruption);
+                interrupted = true;
             }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
         }
     }
 

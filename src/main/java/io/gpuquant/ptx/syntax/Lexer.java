@@ -9,11 +9,14 @@ import org.jspecify.annotations.Nullable;
 /** Splits PTX text into tokens; comments and white space go. */
 final class Lexer {
 
-    /** Numbers are taken as far as they reach; whether they are well formed is {@link Literals}' to say. */
+    /**
+     * Numbers are taken as far as they reach; whether they are well formed is {@link Literals}' to say. A dot and digits are
+     * a number, with letters after them a modifier as in {@code tex.2d}.
+     */
     private static final Pattern TOKEN = Pattern.compile("(?<space>\\s+|//[^\\n]*|/\\*(?s:.*?)\\*/)"
-            + "|(?<number>(?:\\d+\\.?\\d*|\\.\\d+)[eE][-+]?\\d+|\\d[\\w.]*|\\.\\d\\w*)"
+            + "|(?<number>(?:\\d+\\.?\\d*|\\.\\d+)[eE][-+]?\\d+|\\d[\\w.]*|\\.\\d+(?!\\w))"
             + "|(?<word>[%$_a-zA-Z][\\w$]*)"
-            + "|\\.(?<dotted>[a-zA-Z_$][\\w$]*(?:::[\\w]+)*)"
+            + "|\\.(?<dotted>[\\w$]+(?:::[\\w]+)*)"
             + "|\"(?<string>[^\"\\n]*)\""
             + "|(?<mark>[-+@!,;:|(){}\\[\\]<>=])");
 

@@ -1,0 +1,120 @@
+"""Compares gpuquant with code that shares nothing with it; prints one line per check and fails if one does."""
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from gptq_layout import load_dense, load_tensors
+from llama import log_probabilities
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+MODEL = ROOT / "datasets/demo-llama"
+TEXT = ROOT / "datasets/validation.jsonl"
+WORK = ROOT / "target/interop-output"
+LENGTH = 256
+TOKENS = 30_000
+
+VARIANTS = {
+    "gptq-4bit-g128": ["gptq"],
+    "gptq-3bit-g64-act-order-asym-v2": [
+        "gptq", "--bits", "3", "--group-size", "64", "--no-sym", "--desc-act", "--format", "gptq_v2"],
+    "gptq-2bit-g32-v1-asym": ["gptq", "--bits", "2", "--group-size", "32", "--no-sym"],
+    "gptq-8bit-per-channel": ["gptq", "--bits", "8", "--group-size", "-1"],
+    "rtn-4bit-g128": ["rtn"],
+}
+
+failures = 0
+
+
+def report(name, ok, detail):
+    global failures
+    failures += 0 if ok else 1
+    print(f"{'ok' if ok else 'FAILED':7} {name}: {detail}", flush=True)
+
+
+def run(gpuquant, *arguments):
+    return subprocess.run([gpuquant, *map(str, arguments)], check=True, capture_output=True, text=True).stdout
+
+
+def token_windows():
+    tokenizer = Tokenizer.from_file(str(MODEL / "tokenizer.json"))
+    ids = []
+    with open(TEXT, encoding="utf-8") as lines:
+        for line in lines:
+            ids.extend(tokenizer.encode(json.loads(line)["text"]).ids)
+    ids = np.array(ids[:TOKENS])
+    return ids[: len(ids) // LENGTH * LENGTH].reshape(-1, LENGTH)
+
+
+def perplexity(config, weights, windows):
+    return float(np.exp(-np.mean([log_probabilities(config, weights, window) for window in windows])))
+
+
+def our_perplexity(gpuquant, folder, *arguments):
+    output = run(gpuquant, "ppl", folder, "--text", TEXT, "--sequence-length", LENGTH, "--tokens", TOKENS, "--json",
+                 *arguments)
+    return json.loads(output)["perplexity"]
+
+
+def check_perplexity(gpuquant, name, folder, windows):
+    config, weights = load_dense(folder)
+    theirs = perplexity(config, weights, windows)
+    ours = our_perplexity(gpuquant, folder)
+    report(name, abs(ours / theirs - 1) < 5e-5, f"perplexity {ours:.6f} by gpuquant, {theirs:.6f} by NumPy")
+
+
+def check_tokens(gpuquant, windows):
+    file = WORK / "logprobs.jsonl"
+    our_perplexity(gpuquant, MODEL, "--logprobs", file)
+    entries = [json.loads(line) for line in file.read_text().splitlines()]
+    same = all(windows[e["sequence"], e["position"]] == e["token"] for e in entries)
+    report("token ids", same and len(entries) == windows.size - len(windows),
+           f"{len(entries)} ids equal to those of the tokenizers library")
+
+
+def check_with_transformers(windows, gpuquant):
+    try:
+        import torch
+        import transformers
+    except ImportError:
+        print("not run transformers: set INTEROP_TORCH=1 to install PyTorch and transformers", flush=True)
+        return
+    model = transformers.AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)
+    losses = []
+    with torch.no_grad():
+        for window in windows:
+            logits = torch.log_softmax(model(torch.tensor(window)[None]).logits[0, :-1].double(), dim=-1)
+            losses.append(-logits[torch.arange(LENGTH - 1), torch.tensor(window[1:])].mean().item())
+    theirs = float(np.exp(np.mean(losses)))
+    ours = our_perplexity(gpuquant, MODEL)
+    report(f"transformers {transformers.__version__}, float32", abs(ours / theirs - 1) < 5e-5,
+           f"perplexity {ours:.6f} by gpuquant, {theirs:.6f} by transformers")
+
+
+def main():
+    gpuquant = sys.argv[1]
+    shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir(parents=True)
+    windows = token_windows()
+    check_tokens(gpuquant, windows)
+    check_perplexity(gpuquant, "original", MODEL, windows)
+    for name, (command, *options) in VARIANTS.items():
+        calibration = ["--calibration", ROOT / "datasets/calibration.jsonl", "--sequence-length", LENGTH]
+        run(gpuquant, command, MODEL, "--out", WORK / name, "--quiet", *options,
+            *(calibration if command == "gptq" else []))
+        copied = load_tensors(MODEL)
+        written = load_tensors(WORK / name)
+        kept = [key for key in copied if key in written]
+        report(f"{name}, other tensors", all(np.array_equal(copied[key], written[key]) for key in kept),
+               f"{len(kept)} tensors equal to the original's, read by the safetensors library")
+        check_perplexity(gpuquant, name, WORK / name, windows)
+    check_with_transformers(windows, gpuquant)
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+package io.gpuquant.cli;
+
+import io.gpuquant.UsageException;
+import io.gpuquant.calibration.EvaluationText;
+import io.gpuquant.calibration.TextFile;
+import io.gpuquant.calibration.TextTokenizer;
+import io.gpuquant.model.ModelConfig;
+import java.nio.file.Path;
+import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** Options of the text that models are evaluated on. */
+final class TextOption {
+
+    private static final int DEFAULT_LENGTH = 2048;
+
+    @Option(
+            names = "--text",
+            required = true,
+            paramLabel = "FILE",
+            description = "The text: .jsonl with one document per line, or .txt.")
+    Path text = Path.of("");
+
+    @Option(
+            names = "--text-field",
+            paramLabel = "NAME",
+            defaultValue = TextFile.DEFAULT_TEXT_FIELD,
+            description = "The field of a .jsonl line that holds the text. Default: ${DEFAULT-VALUE}.")
+    private String textField = TextFile.DEFAULT_TEXT_FIELD;
+
+    @Option(
+            names = "--sequence-length",
+            paramLabel = "N",
+            description = "Tokens of a sequence. Default: 2048, or what the model can take if that is less.")
+    private @Nullable Integer sequenceLength;
+
+    @Option(names = "--tokens", paramLabel = "N", description = "The most tokens to use. Default: all.")
+    private @Nullable Long tokens;
+
+    /** Reads and tokenizes the text for a model. */
+    EvaluationText read(Path model, ModelConfig config) {
+        int most = config.maxPositionEmbeddings();
+        int length = sequenceLength == null ? Math.min(DEFAULT_LENGTH, most) : sequenceLength;
+        if (length < 2 || length > most) {
+            throw new UsageException("--sequence-length " + length + " does not fit this model; use 2 to " + most);
+        }
+        if (tokens != null && tokens < 1) {
+            throw new UsageException("--tokens " + tokens + " is not a number of tokens; use 1 or more");
+        }
+        OptionalLong limit = tokens == null ? OptionalLong.empty() : OptionalLong.of(tokens);
+        try (TextTokenizer tokenizer = TextTokenizer.open(model, config.vocabSize())) {
+            return EvaluationText.read(new TextFile(text, textField), tokenizer, length, limit);
+        }
+    }
+}

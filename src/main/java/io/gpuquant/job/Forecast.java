@@ -1,0 +1,78 @@
+package io.gpuquant.job;
+
+import io.gpuquant.calibration.CalibrationOptions;
+import io.gpuquant.model.Chunking;
+import io.gpuquant.model.ModelConfig;
+import io.gpuquant.model.ModelStructure;
+import io.gpuquant.safetensors.Checkpoint;
+import io.gpuquant.safetensors.CheckpointLayout;
+import io.gpuquant.tensor.DType;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What a job would take, found out from config.json and the headers of the weights, or from config.json alone.
+ *
+ * @param storedType the type of the weights
+ * @param bytes of the checkpoints; empty where there are no weights
+ * @param warnings as of {@link QuantizationPlan}
+ */
+public record Forecast(
+        ModelStructure structure, DType storedType, MemoryPlan memory, Optional<Bytes> bytes, List<String> warnings) {
+
+    /**
+     * Bytes of all tensors.
+     *
+     * @param source of the model
+     * @param output of what would be made of it
+     */
+    public record Bytes(long source, long output) {}
+
+    public Forecast {
+        warnings = List.copyOf(warnings);
+    }
+
+    /**
+     * Makes the forecast of a job.
+     *
+     * @param options of a method that calibrates
+     * @throws io.gpuquant.InputException when the model, or the combination of model and options, cannot be quantized
+     */
+    public static Forecast of(QuantizationJobOptions options, Room room) {
+        QuantizationJobOptions.Calibration calibration = options.method().calibrationOrNull();
+        if (calibration == null) {
+            throw new IllegalArgumentException(options.method().name() + " does not calibrate");
+        }
+        ModelConfig config = ModelConfig.read(options.model());
+        CalibrationOptions sampling = calibration.samplingFor(config);
+        Chunking chunking = Chunking.of(sampling.samples(), sampling.sequenceLength());
+        if (!hasWeights(options.model())) {
+            Preflight.Choices choices = Preflight.choose(options, config);
+            DType type = config.dtype().orElse(DType.F16);
+            MemoryPlan memory = Rehearsal.of(room, options, choices, type).plan(chunking);
+            return new Forecast(choices.structure(), type, memory, Optional.empty(), choices.warnings());
+        }
+        try (Checkpoint checkpoint = Checkpoint.open(options.model())) {
+            QuantizationPlan plan =
+                    Preflight.plan(options, checkpoint, config, CheckpointLayout.DEFAULT_MAX_SHARD_BYTES);
+            return new Forecast(
+                    plan.structure(),
+                    plan.modelType(),
+                    Rehearsal.of(room, plan).plan(chunking),
+                    Optional.of(new Bytes(plan.sourceBytes(), plan.layout().totalBytes())),
+                    plan.warnings());
+        }
+    }
+
+    private static boolean hasWeights(Path folder) {
+        return Files.exists(folder.resolve("model.safetensors"))
+                || Files.exists(folder.resolve("model.safetensors.index.json"));
+    }
+
+    /** Multiplications and additions of the matrix products of all layers. */
+    public double operations() {
+        return (double) memory.layerOperations() * structure.layers().size();
+    }
+}
