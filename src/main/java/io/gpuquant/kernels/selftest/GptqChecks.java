@@ -20,9 +20,10 @@ final class GptqChecks {
                 List.of(
                         new Block(1, 1, 1, new QuantizationGrid(4, true, 0, Search.MIN_MAX)),
                         new Block(33, 31, 31, new QuantizationGrid(4, true, 0, Search.MIN_MAX)),
-                        new Block(5, 21, 3, new QuantizationGrid(4, false, 1, Search.MSE)),
+                        new Block(17, 21, 3, new QuantizationGrid(4, false, 1, Search.MSE)),
                         new Block(40, 128, 128, new QuantizationGrid(4, true, 0, Search.MIN_MAX)),
-                        new Block(9, 96, 32, new QuantizationGrid(3, false, 0, Search.MIN_MAX)),
+                        new Block(9, 96, 48, new QuantizationGrid(3, false, 1, Search.MIN_MAX)),
+                        new Block(9, 64, 32, new QuantizationGrid(4, false, 0, Search.MSE)),
                         new Block(5, 127, 0, new QuantizationGrid(8, false, 0, Search.MIN_MAX)),
                         new Block(34, 128, 0, new QuantizationGrid(2, false, 1, Search.MIN_MAX)))));
     }
@@ -39,7 +40,7 @@ final class GptqChecks {
                             .toArray()
                     : bench.below(width, groups);
             DeviceMatrix weights = bench.gaussian(DType.F32, Layout.window(rows, width), 0.02);
-            DeviceMatrix state = bench.gaussian(DType.F32, Layout.dense(rows, width), 0.02);
+            DeviceMatrix state = QuantizeChecks.weights(bench, Layout.dense(rows, width));
             DeviceMatrix codes = bench.blank(DType.U8, Layout.window(rows, width));
             DeviceMatrix scales = QuantizeChecks.scales(bench, Layout.window(groups, rows));
             DeviceMatrix zeros = bench.codes(Layout.window(groups, rows), grid.largestCode() + 1);

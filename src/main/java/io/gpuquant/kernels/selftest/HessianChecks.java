@@ -22,11 +22,15 @@ final class HessianChecks {
                 Check.exact(
                         "cholesky_reversed_block",
                         List.of(
-                                new Factor(1, false),
-                                new Factor(31, false),
-                                new Factor(66, false),
-                                new Factor(128, false),
-                                new Factor(40, true))));
+                                new Factor(1, -1),
+                                new Factor(31, -1),
+                                new Factor(66, -1),
+                                new Factor(128, -1),
+                                new Factor(40, 12),
+                                new Factor(40, 13),
+                                new Factor(40, 14),
+                                new Factor(40, 15),
+                                new Factor(3, 0))));
     }
 
     private static IntStream sizes(int... sizes) {
@@ -57,8 +61,8 @@ final class HessianChecks {
         }
     }
 
-    /** A block XᵀX + 1, or one with a pivot that is not positive. */
-    record Factor(int n, boolean broken) implements Case {
+    /** A block XᵀX + 1, in which one pivot is not positive unless {@code broken} is negative. */
+    record Factor(int n, int broken) implements Case {
 
         @Override
         public List<Output> run(Bench bench) {
@@ -74,15 +78,15 @@ final class HessianChecks {
                     buffer[layout.index(i, j)] = (float) sum;
                 }
             }
-            if (broken) {
-                buffer[layout.index(n / 3, n / 3)] = -1;
+            if (broken >= 0) {
+                buffer[layout.index(broken, broken)] = -1;
             }
             DeviceMatrix block = bench.matrix(DType.F32, layout, buffer);
             DeviceMatrix inverse = bench.blank(DType.F32, Layout.dense(n, n));
             DeviceMatrix status = bench.integers(-7);
             new HessianKernels(bench.stream()).factorDiagonal(block, inverse, status, 256);
             // A block that has been abandoned holds nothing that is specified.
-            return broken
+            return broken >= 0
                     ? List.of(bench.read("status", status))
                     : List.of(
                             bench.read("factor", block), bench.read("inverse", inverse), bench.read("status", status));

@@ -21,8 +21,8 @@ final class QuantizeChecks {
                                 new FindGrids(33, 31, 2, new QuantizationGrid(3, false, 0, Search.MIN_MAX)),
                                 new FindGrids(35, 128, 3, new QuantizationGrid(4, true, 0, Search.MIN_MAX)),
                                 new FindGrids(9, 64, 2, new QuantizationGrid(8, false, 1, Search.MIN_MAX)),
-                                new FindGrids(5, 33, 2, new QuantizationGrid(4, false, 1, Search.MSE)),
-                                new FindGrids(4, 128, 1, new QuantizationGrid(2, true, 0, Search.MSE)))),
+                                new FindGrids(17, 33, 2, new QuantizationGrid(4, false, 1, Search.MSE)),
+                                new FindGrids(9, 128, 1, new QuantizationGrid(2, true, 0, Search.MSE)))),
                 Check.exact(
                         "round_to_grid",
                         List.of(
@@ -36,7 +36,7 @@ final class QuantizeChecks {
 
         @Override
         public List<Output> run(Bench bench) {
-            DeviceMatrix weights = bench.gaussian(DType.F32, Layout.window(rows, groups * groupSize), 0.02);
+            DeviceMatrix weights = weights(bench, Layout.window(rows, groups * groupSize));
             DeviceMatrix scales = bench.blank(DType.F16, Layout.window(groups, rows));
             DeviceMatrix zeros = bench.blank(DType.U8, Layout.window(groups, rows));
             new QuantizeKernels(bench.stream()).findGrids(weights, groupSize, grid, scales, zeros);
@@ -62,6 +62,29 @@ final class QuantizeChecks {
                             new QuantizationGrid(bits, false, 0, Search.MIN_MAX));
             return List.of(bench.read("errors", weights), bench.read("codes", codes));
         }
+    }
+
+    /**
+     * Weights of all sorts: of eight rows one is zero, one of positive and one of negative numbers only, one needs a scale
+     * above the largest float16 and one a scale below the least, one has an outlier; two are like those of a model.
+     */
+    static DeviceMatrix weights(Bench bench, Layout layout) {
+        float[] values = bench.gaussian(layout.elements(), 0.02);
+        for (int row = 0; row < layout.rows(); row++) {
+            for (int column = 0; column < layout.columns(); column++) {
+                int at = layout.index(row, column);
+                values[at] = switch (row % 8) {
+                    case 1 -> 0;
+                    case 2 -> Math.abs(values[at]);
+                    case 3 -> -Math.abs(values[at]);
+                    case 4 -> values[at] * 1e9f;
+                    case 5 -> values[at] * 1e-9f;
+                    case 6 -> column == layout.columns() / 2 ? 1 : values[at];
+                    default -> values[at];
+                };
+            }
+        }
+        return bench.matrix(DType.F32, layout, values);
     }
 
     /** Scales that are not alike. */
