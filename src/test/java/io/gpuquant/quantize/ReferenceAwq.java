@@ -3,12 +3,12 @@ package io.gpuquant.quantize;
 import io.gpuquant.kernels.QuantizationGrid;
 
 /** AWQ's searches in float64, from their formulas. Only scales of groups are rounded to F16, because files hold them so. */
-final class ReferenceAwq {
+public final class ReferenceAwq {
 
     private ReferenceAwq() {}
 
     /** Scales of a ratio: {@code x^r / (w^(1-r) + 1e-4)}, or {@code x^r}, over the root of the largest times the least. */
-    static double[] scales(double[] x, double[] w, double ratio, boolean duo) {
+    public static double[] scales(double[] x, double[] w, double ratio, boolean duo) {
         double[] scales = new double[x.length];
         double most = 0;
         double least = Double.POSITIVE_INFINITY;
@@ -26,7 +26,7 @@ final class ReferenceAwq {
     }
 
     /** The mean over all rows of what part each weight is of its group's largest. */
-    static double[] shares(double[][] weights, int groupSize) {
+    public static double[] shares(double[][] weights, int groupSize) {
         double[] shares = new double[weights[0].length];
         for (double[] row : weights) {
             for (int i = 0; i < row.length; i++) {
@@ -41,7 +41,7 @@ final class ReferenceAwq {
     }
 
     /** Weights scaled by column, rounded, and scaled back. */
-    static double[][] rounded(double[][] weights, double[] scales, int groupSize, QuantizationGrid grid) {
+    public static double[][] rounded(double[][] weights, double[] scales, int groupSize, QuantizationGrid grid) {
         double[][] rounded = new double[weights.length][];
         for (int row = 0; row < weights.length; row++) {
             rounded[row] = new double[weights[row].length];
@@ -60,7 +60,7 @@ final class ReferenceAwq {
     }
 
     /** A group on the grid of its range cut to {@code fraction}. */
-    static double[] rounded(double[] group, double fraction, QuantizationGrid grid) {
+    public static double[] rounded(double[] group, double fraction, QuantizationGrid grid) {
         double lo = 0;
         double hi = 0;
         for (double value : group) {
@@ -81,7 +81,7 @@ final class ReferenceAwq {
     }
 
     /** {@code tr((W - Q) G (W - Q)ᵀ)}. */
-    static double gramLoss(double[][] weights, double[][] rounded, double[][] gram) {
+    public static double gramLoss(double[][] weights, double[][] rounded, double[][] gram) {
         double loss = 0;
         for (int row = 0; row < weights.length; row++) {
             double[] error = new double[gram.length];
@@ -94,7 +94,7 @@ final class ReferenceAwq {
     }
 
     /** {@code e G eᵀ} with the block of G that begins at a diagonal entry. */
-    static double quadratic(double[] error, double[][] gram, int first) {
+    public static double quadratic(double[] error, double[][] gram, int first) {
         double sum = 0;
         for (int i = 0; i < error.length; i++) {
             for (int j = 0; j < error.length; j++) {
