@@ -23,7 +23,7 @@ import java.util.List;
 /**
  * The weights of an AWQ checkpoint: quantized linears are unpacked on the device, everything else comes from another source.
  */
-public final class AwqWeights implements WeightSource {
+final class AwqWeights implements WeightSource {
 
     private static final String WEIGHT = ".weight";
     private static final int PER_WORD = 8;
@@ -39,7 +39,7 @@ public final class AwqWeights implements WeightSource {
      * @param linearType the type that the linears' weights had before they were quantized
      * @param others gives the tensors that are not quantized
      */
-    public AwqWeights(Device device, TensorReader reader, AwqScheme scheme, DType linearType, WeightSource others) {
+    AwqWeights(Device device, TensorReader reader, AwqScheme scheme, DType linearType, WeightSource others) {
         this.device = device;
         this.reader = reader;
         this.scheme = scheme;
