@@ -23,3 +23,22 @@ extern "C" __global__ void __launch_bounds__(256) dot_partials(
         partials[blockIdx.x] = sum;
     }
 }
+
+// partials[block] = the block's share of the sum of (a[i] - b[i])^2, in float64.
+extern "C" __global__ void __launch_bounds__(256) squared_difference_partials(
+        double *partials, const float *a, const float *b, unsigned long long vectors) {
+    __shared__ double sums[256];
+    double sum = 0;
+    for (unsigned long long i = blockIdx.x * 256ull + threadIdx.x; i < 4 * vectors; i += gridDim.x * 256ull) {
+        const double difference = __fsub_rn(a[i], b[i]);
+        sum = fma(difference, difference, sum);
+    }
+    sums[threadIdx.x] = sum;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        for (unsigned i = 1; i < 256; i++) {
+            sum += sums[i];
+        }
+        partials[blockIdx.x] = sum;
+    }
+}

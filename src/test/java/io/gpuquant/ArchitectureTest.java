@@ -190,12 +190,17 @@ class ArchitectureTest {
                 .check(MAIN);
     }
 
-    /** A segment without bounds can crash the process; the memory of the virtual GPU and of devices is all that is so. */
+    /**
+     * A segment without bounds can crash the process; the memory of the virtual GPU and of devices is all that is so. The
+     * device that only keeps books gives out segments that nobody may touch.
+     */
     @Test
     void onlyDevicesAndTheVirtualGpuReachMemoryWithoutBounds() {
         noClasses()
                 .that()
                 .resideOutsideOfPackages(ROOT + ".device.cuda", ROOT + ".device.host", ROOT + ".ptx")
+                .and()
+                .doNotHaveFullyQualifiedName(ROOT + ".job.BookkeepingDevice")
                 .should()
                 .callMethodWhere(DescribedPredicate.describe(
                         "makes a segment of any address",

@@ -36,9 +36,9 @@ final class CalibrationOption {
     @Option(
             names = "--sequence-length",
             paramLabel = "N",
-            defaultValue = "2048",
-            description = "Tokens of a sequence, capped by what the model can take. Default: ${DEFAULT-VALUE}.")
-    int sequenceLength = 2048;
+            description = "Tokens of a sequence, capped by what the model can take. Default: 2048, for awq 512.")
+    @Nullable
+    Integer sequenceLength;
 
     @Option(
             names = "--seed",
@@ -47,14 +47,20 @@ final class CalibrationOption {
             description = "Decides which sequences are used when there are more. Default: ${DEFAULT-VALUE}.")
     long seed;
 
-    QuantizationJobOptions.Calibration toCalibration() {
+    /**
+     * What was asked for.
+     *
+     * @param defaultLength tokens of a sequence where the user gave none
+     */
+    QuantizationJobOptions.Calibration toCalibration(int defaultLength) {
+        int length = sequenceLength == null ? defaultLength : sequenceLength;
         if (samples < 1) {
             throw new UsageException("--samples " + samples + " is not a number of sequences; use 1 or more");
         }
-        if (sequenceLength < 2) {
-            throw new UsageException("--sequence-length " + sequenceLength + " is too short; use 2 or more");
+        if (length < 2) {
+            throw new UsageException("--sequence-length " + length + " is too short; use 2 or more");
         }
         TextFile text = file == null ? null : new TextFile(file, textField);
-        return new QuantizationJobOptions.Calibration(text, new CalibrationOptions(sequenceLength, samples, seed));
+        return new QuantizationJobOptions.Calibration(text, new CalibrationOptions(length, samples, seed));
     }
 }

@@ -107,7 +107,7 @@ final class CompareCommand implements Callable<Integer> {
         long weights = models.getFirst().weightCount();
         List<Row> rows = new ArrayList<>();
         for (int i = 0; i < models.size(); i++) {
-            long bytes = models.get(i).checkpoint().totalBytes();
+            long bytes = models.get(i).totalBytes();
             rows.add(new Row(folders.get(i), models.get(i).format(), bytes, 8.0 * bytes / weights, scores.get(i)));
         }
         return rows;

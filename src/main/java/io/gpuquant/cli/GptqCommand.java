@@ -37,6 +37,6 @@ final class GptqCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         output.check();
-        return new QuantizationRun(spec.commandLine(), output, device, run).run(method.toMethod(calibration));
+        return new QuantizationRun(spec.commandLine(), device, run).run(method.toOptions(output, calibration));
     }
 }

@@ -1,11 +1,31 @@
 package io.gpuquant.cli;
 
 import io.gpuquant.UsageException;
+import io.gpuquant.format.GptqVersion;
+import io.gpuquant.format.PackedFormat;
 import io.gpuquant.job.QuantizationJobOptions;
 import picocli.CommandLine.Option;
 
 /** Options of how GPTQ works. */
 final class GptqOption {
+
+    private static final int DEFAULT_LENGTH = 2048;
+
+    @Option(
+            names = "--sym",
+            negatable = true,
+            defaultValue = "true",
+            fallbackValue = "true",
+            description = "Grids symmetric about zero (default), or each with its own zero point.")
+    boolean symmetric = true;
+
+    @Option(
+            names = "--format",
+            paramLabel = "gptq|gptq_v2",
+            defaultValue = "gptq",
+            converter = FormatConverter.class,
+            description = "The version of the checkpoint format; every engine reads gptq. Default: ${DEFAULT-VALUE}.")
+    PackedFormat format = GptqVersion.V1;
 
     @Option(
             names = "--desc-act",
@@ -37,12 +57,13 @@ final class GptqOption {
     @Option(names = "--mse", description = "Search each group's scale for the least squared error.")
     boolean mse;
 
-    /** The method as asked for. */
-    QuantizationJobOptions.Gptq toMethod(CalibrationOption calibration) {
+    /** The job as asked for. */
+    QuantizationJobOptions toOptions(OutputOption output, CalibrationOption calibration) {
         if (!(damping > 0 && damping < 1)) {
             throw new UsageException("--damp " + damping + " is not a fraction between 0 and 1; 0.05 is usual");
         }
-        return new QuantizationJobOptions.Gptq(
-                descAct, staticGroups, groupAware, damping, mse, calibration.toCalibration());
+        QuantizationJobOptions.Gptq method = new QuantizationJobOptions.Gptq(
+                descAct, staticGroups, groupAware, damping, mse, calibration.toCalibration(DEFAULT_LENGTH));
+        return output.toOptions(method, symmetric, format);
     }
 }

@@ -13,6 +13,7 @@ import picocli.CommandLine.Command;
         synopsisSubcommandLabel = "COMMAND",
         subcommands = {
             GptqCommand.class,
+            AwqCommand.class,
             RtnCommand.class,
             PerplexityCommand.class,
             CompareCommand.class,

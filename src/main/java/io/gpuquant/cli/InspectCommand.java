@@ -56,7 +56,7 @@ final class InspectCommand implements Callable<Integer> {
                 .map(config -> "quantized by " + config.path("quant_method").asText("an unnamed method") + ": "
                         + config.path("bits").asText("?") + " bits, group size "
                         + config.path("group_size").asText("?") + ", "
-                        + (config.path("sym").asBoolean(true) ? "symmetric" : "asymmetric")
+                        + (isSymmetric(config) ? "symmetric" : "asymmetric")
                         + (config.path("desc_act").asBoolean(false) ? ", act-order" : "") + ", "
                         + inspection.quantizedLinears() + " linears")
                 .orElse("not quantized"));
@@ -73,6 +73,11 @@ final class InspectCommand implements Callable<Integer> {
                     Sizes.format(kind.bytes()));
         }
         table.print(out);
+    }
+
+    /** GPTQ says whether grids are symmetric, AWQ whether they have zero points. */
+    private static boolean isSymmetric(ObjectNode config) {
+        return config.path("sym").asBoolean(!config.path("zero_point").asBoolean(false));
     }
 
     private static String json(Inspection inspection) {

@@ -1,15 +1,13 @@
 package io.gpuquant.cli;
 
 import io.gpuquant.UsageException;
-import io.gpuquant.format.GptqVersion;
+import io.gpuquant.format.PackedFormat;
 import io.gpuquant.job.QuantizationJobOptions;
 import java.nio.file.Path;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.TypeConversionException;
 
 /** Options of what every quantizing command makes. */
 final class OutputOption {
@@ -43,22 +41,6 @@ final class OutputOption {
             description = "Input features that share a scale; -1 for all. Default: ${DEFAULT-VALUE}.")
     int groupSize = 128;
 
-    @Option(
-            names = "--sym",
-            negatable = true,
-            defaultValue = "true",
-            fallbackValue = "true",
-            description = "Grids symmetric about zero (default), or each with its own zero point.")
-    boolean symmetric = true;
-
-    @Option(
-            names = "--format",
-            paramLabel = "gptq|gptq_v2",
-            defaultValue = "gptq",
-            converter = VersionConverter.class,
-            description = "The version of the checkpoint format; every engine reads gptq. Default: ${DEFAULT-VALUE}.")
-    GptqVersion format = GptqVersion.V1;
-
     /** Fails for values that no format has. */
     void check() {
         if (!BITS.contains(bits)) {
@@ -71,7 +53,8 @@ final class OutputOption {
     }
 
     /** All of it, for a method. */
-    QuantizationJobOptions toOptions(QuantizationJobOptions.MethodOptions method) {
+    QuantizationJobOptions toOptions(
+            QuantizationJobOptions.MethodOptions method, boolean symmetric, PackedFormat format) {
         return new QuantizationJobOptions(
                 model, output(method.name()), overwrite, method, bits, groupSize, symmetric, format);
     }
@@ -87,19 +70,5 @@ final class OutputOption {
         }
         String group = groupSize == -1 ? "" : "-g" + groupSize;
         return absolute.resolveSibling(name + "-" + method + "-" + bits + "bit" + group);
-    }
-
-    /** Reads a format's name. */
-    static final class VersionConverter implements ITypeConverter<GptqVersion> {
-
-        @Override
-        public GptqVersion convert(String text) {
-            for (GptqVersion version : GptqVersion.values()) {
-                if (version.formatName().equals(text)) {
-                    return version;
-                }
-            }
-            throw new TypeConversionException("'" + text + "' is not a format; use gptq or gptq_v2");
-        }
     }
 }

@@ -24,7 +24,7 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         versionProvider = VersionText.class,
         sortOptions = false,
-        description = "Measures the perplexity of a checkpoint, plain or GPTQ, on a text.")
+        description = "Measures the perplexity of a checkpoint, plain, GPTQ or AWQ, on a text.")
 final class PerplexityCommand implements Callable<Integer> {
 
     @Spec

@@ -55,7 +55,7 @@ final class PlanCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         output.check();
-        Forecast forecast = forecast(output.toOptions(method.toMethod(calibration)));
+        Forecast forecast = forecast(method.toOptions(output, calibration));
         PrintWriter out = spec.commandLine().getOut();
         if (run.json) {
             out.println(json(forecast));

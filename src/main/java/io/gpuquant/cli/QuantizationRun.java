@@ -8,6 +8,7 @@ import io.gpuquant.job.QuantizationJob;
 import io.gpuquant.job.QuantizationJobOptions;
 import io.gpuquant.job.Sizes;
 import io.gpuquant.quantize.LinearReport;
+import io.gpuquant.quantize.ScaleReport;
 import java.io.PrintWriter;
 import java.util.Comparator;
 import java.util.List;
@@ -21,19 +22,16 @@ final class QuantizationRun {
     private static final int WORST_SHOWN = 3;
 
     private final CommandLine command;
-    private final OutputOption output;
     private final DeviceOption device;
     private final RunOptions run;
 
-    QuantizationRun(CommandLine command, OutputOption output, DeviceOption device, RunOptions run) {
+    QuantizationRun(CommandLine command, DeviceOption device, RunOptions run) {
         this.command = command;
-        this.output = output;
         this.device = device;
         this.run = run;
     }
 
-    int run(QuantizationJobOptions.MethodOptions method) {
-        QuantizationJobOptions options = output.toOptions(method);
+    int run(QuantizationJobOptions options) {
         long start = System.nanoTime();
         JobResult result;
         try (ProgressDisplay progress = new ProgressDisplay(command.getErr(), run.quiet)) {
@@ -63,6 +61,9 @@ final class QuantizationRun {
             table.row("calibration", describe(calibration));
         }
         table.row("relative error", errors(result.reports()));
+        if (!result.scales().isEmpty()) {
+            table.row("scales", scales(result.scales()));
+        }
         table.row("verified", result.verifiedTensors() + " tensors read back");
         table.row(
                 "time",
@@ -101,6 +102,14 @@ final class QuantizationRun {
         return String.format(Locale.ROOT, "%.3g on average; most: ", mean) + worst;
     }
 
+    private static String scales(List<ScaleReport> scales) {
+        long scaled = scales.stream().filter(report -> report.ratio() != null).count();
+        double left =
+                scales.stream().mapToDouble(ScaleReport::lossLeft).average().orElse(1);
+        return scaled + " of " + scales.size() + " groups scaled, "
+                + String.format(Locale.ROOT, "%.0f %% of the loss left on average", 100 * left);
+    }
+
     private static String json(JobResult result, double seconds) {
         ObjectNode json = Json.object();
         json.put("output", result.output().toString());
@@ -123,6 +132,17 @@ final class QuantizationRun {
                     .put("damping", report.damping())
                     .put("dead_input_features", report.deadFeatures())
                     .put("note", report.note());
+        }
+        if (!result.scales().isEmpty()) {
+            ArrayNode scales = json.putArray("scales");
+            for (ScaleReport report : result.scales()) {
+                ObjectNode scale = scales.addObject();
+                scale.put("previous", report.previous());
+                report.linears().forEach(scale.putArray("linears")::add);
+                scale.put("ratio", report.ratio());
+                scale.put("loss_without", report.lossWithout());
+                scale.put("loss", report.loss());
+            }
         }
         ArrayNode warnings = json.putArray("warnings");
         result.plan().warnings().forEach(warnings::add);

@@ -1,10 +1,13 @@
 package io.gpuquant.cli;
 
+import io.gpuquant.format.GptqVersion;
+import io.gpuquant.format.PackedFormat;
 import io.gpuquant.job.QuantizationJobOptions;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /** {@code gpuquant rtn}. */
@@ -24,6 +27,22 @@ final class RtnCommand implements Callable<Integer> {
     @Mixin
     private final OutputOption output = new OutputOption();
 
+    @Option(
+            names = "--format",
+            paramLabel = "gptq|gptq_v2|awq",
+            defaultValue = "gptq",
+            converter = FormatConverter.class,
+            description = "The checkpoint format; awq is the GEMM layout. Default: ${DEFAULT-VALUE}.")
+    private PackedFormat format = GptqVersion.V1;
+
+    @Option(
+            names = "--sym",
+            negatable = true,
+            defaultValue = "true",
+            fallbackValue = "true",
+            description = "Grids symmetric about zero (default), or each with its own zero point.")
+    private boolean symmetric = true;
+
     @Mixin
     private final DeviceOption device = new DeviceOption();
 
@@ -33,6 +52,7 @@ final class RtnCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         output.check();
-        return new QuantizationRun(spec.commandLine(), output, device, run).run(new QuantizationJobOptions.Rtn());
+        return new QuantizationRun(spec.commandLine(), device, run)
+                .run(output.toOptions(new QuantizationJobOptions.Rtn(), symmetric, format));
     }
 }

@@ -19,7 +19,7 @@ import java.util.List;
  * The weights of a GPTQ checkpoint: quantized linears are unpacked on the device, everything else comes from another
  * source.
  */
-public final class GptqWeights implements WeightSource {
+final class GptqWeights implements WeightSource {
 
     private static final String WEIGHT = ".weight";
 
@@ -34,7 +34,7 @@ public final class GptqWeights implements WeightSource {
      * @param linearType the type that the linears' weights had before they were quantized
      * @param others gives the tensors that are not quantized
      */
-    public GptqWeights(Device device, TensorReader reader, GptqScheme scheme, DType linearType, WeightSource others) {
+    GptqWeights(Device device, TensorReader reader, GptqScheme scheme, DType linearType, WeightSource others) {
         this.device = device;
         this.reader = reader;
         this.scheme = scheme;

@@ -3,8 +3,11 @@ package io.gpuquant.evaluate;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.InputException;
 import io.gpuquant.device.Device;
+import io.gpuquant.format.AwqConfig;
+import io.gpuquant.format.AwqScheme;
 import io.gpuquant.format.GptqConfig;
 import io.gpuquant.format.GptqScheme;
+import io.gpuquant.format.PackedScheme;
 import io.gpuquant.model.CheckpointWeights;
 import io.gpuquant.model.ModelConfig;
 import io.gpuquant.model.ModelStructure;
@@ -14,17 +17,17 @@ import io.gpuquant.tensor.DType;
 import java.nio.file.Path;
 import java.util.Optional;
 
-/** A checkpoint of any readable format, ready to be computed with: plain or GPTQ. */
+/** A checkpoint of any readable format, ready to be computed with: plain, GPTQ or AWQ. */
 public final class OpenModel implements AutoCloseable {
 
     private final Checkpoint checkpoint;
     private final ModelStructure structure;
-    private final Optional<GptqScheme> gptq;
+    private final Optional<PackedScheme> scheme;
 
-    private OpenModel(Checkpoint checkpoint, ModelStructure structure, Optional<GptqScheme> gptq) {
+    private OpenModel(Checkpoint checkpoint, ModelStructure structure, Optional<PackedScheme> scheme) {
         this.checkpoint = checkpoint;
         this.structure = structure;
-        this.gptq = gptq;
+        this.scheme = scheme;
     }
 
     /**
@@ -34,19 +37,22 @@ public final class OpenModel implements AutoCloseable {
      */
     public static OpenModel open(Path folder) {
         ModelConfig config = ModelConfig.read(folder);
-        Optional<GptqScheme> gptq = config.quantizationConfig().map(object -> scheme(folder, object));
+        Optional<PackedScheme> scheme = config.quantizationConfig().map(object -> scheme(folder, object));
         Checkpoint checkpoint = Checkpoint.open(folder);
-        return new OpenModel(checkpoint, ModelStructure.of(config), gptq);
+        return new OpenModel(checkpoint, ModelStructure.of(config), scheme);
     }
 
-    private static GptqScheme scheme(Path folder, ObjectNode object) {
+    private static PackedScheme scheme(Path folder, ObjectNode object) {
         Path file = folder.resolve("config.json");
-        if (!GptqConfig.isGptq(object)) {
-            throw new InputException(file + " says that the checkpoint is quantized by "
-                    + object.path("quant_method").asText("an unknown method")
-                    + "; only plain and GPTQ checkpoints can be computed with");
+        if (GptqConfig.isGptq(object)) {
+            return GptqConfig.read(object, file);
         }
-        return GptqConfig.read(object, file);
+        if (AwqConfig.isAwq(object)) {
+            return AwqConfig.read(object, file);
+        }
+        throw new InputException(file + " says that the checkpoint is quantized by "
+                + object.path("quant_method").asText("an unknown method")
+                + "; only plain, GPTQ and AWQ checkpoints can be computed with");
     }
 
     /** The files. */
@@ -59,18 +65,29 @@ public final class OpenModel implements AutoCloseable {
         return structure;
     }
 
-    /** The scheme of its quantized linears, if it is a GPTQ checkpoint. */
-    public Optional<GptqScheme> gptq() {
-        return gptq;
+    /** The scheme of its quantized linears, if it has any. */
+    public Optional<PackedScheme> scheme() {
+        return scheme;
     }
 
-    /** Its format in words, such as {@code F16} or {@code GPTQ 4-bit g128}. */
+    /** Its format in words, such as {@code F16}, {@code GPTQ 4-bit g128} or {@code AWQ 4-bit g128 GEMM}. */
     public String format() {
-        return gptq.map(scheme -> "GPTQ " + scheme.bits() + "-bit "
-                        + (scheme.groupSize() < 0 ? "per channel" : "g" + scheme.groupSize())
-                        + (scheme.descAct() ? " act-order" : "")
-                        + (scheme.symmetric() ? "" : " asym"))
+        return scheme.map(OpenModel::describe)
                 .orElseGet(() -> structure.config().dtype().map(DType::name).orElse("plain"));
+    }
+
+    private static String describe(PackedScheme scheme) {
+        String bits = scheme.bits() + "-bit " + (scheme.groupSize() < 0 ? "per channel" : "g" + scheme.groupSize());
+        return switch (scheme) {
+            case GptqScheme gptq ->
+                "GPTQ " + bits + (gptq.descAct() ? " act-order" : "") + (gptq.symmetric() ? "" : " asym");
+            case AwqScheme awq -> "AWQ " + bits + " " + awq.version();
+        };
+    }
+
+    /** Bytes of its tensors. */
+    public long totalBytes() {
+        return checkpoint.totalBytes();
     }
 
     /** How many weights it has, counted in the tensors of its files; meaningful for a plain checkpoint. */
@@ -83,14 +100,14 @@ public final class OpenModel implements AutoCloseable {
     /** Its weights, for a device. */
     public WeightSource weights(Device device) {
         CheckpointWeights plain = new CheckpointWeights(checkpoint, device);
-        if (gptq.isEmpty()) {
+        if (scheme.isEmpty()) {
             return plain;
         }
         DType linearType = structure.config().dtype().orElse(DType.F16);
-        return new GptqWeights(
+        return PackedWeights.of(
                 device,
                 name -> checkpoint.find(name).map(info -> checkpoint.tensor(name)),
-                gptq.get(),
+                scheme.get(),
                 linearType,
                 plain);
     }

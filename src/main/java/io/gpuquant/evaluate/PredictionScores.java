@@ -67,8 +67,11 @@ final class PredictionScores implements AutoCloseable {
                             targets.columns(0, rows));
             scoreRows(sequence, first, rows, hidden);
         }
-        for (float[][] scores : logProbabilities) {
-            requireNumbers(scores[sequence], sequence);
+        for (int model = 0; model < heads.size(); model++) {
+            requireNumbers(
+                    logProbabilities.get(model)[sequence],
+                    sequence,
+                    heads.get(model).operandType());
         }
     }
 
@@ -101,11 +104,12 @@ final class PredictionScores implements AutoCloseable {
                         MemorySegment.ofArray(scores).asSlice((long) first * Float.BYTES, (long) rows * Float.BYTES));
     }
 
-    private static void requireNumbers(float[] scores, int sequence) {
+    private static void requireNumbers(float[] scores, int sequence, DType operandType) {
         for (int i = 0; i < scores.length; i++) {
             if (Float.isNaN(scores[i])) {
-                throw new InputException("the model gives no number for the token at position " + (i + 1)
-                        + " of sequence " + sequence + "; its weights are damaged, or its activations overflow");
+                throw new InputException(
+                        "the model gives no number for the token at position " + (i + 1) + " of sequence " + sequence
+                                + "; its weights are damaged, or its activations overflow " + operandType);
             }
         }
     }

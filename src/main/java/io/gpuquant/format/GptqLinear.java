@@ -7,14 +7,14 @@ import io.gpuquant.tensor.HostTensor;
 import java.util.List;
 
 /**
- * A linear of a GPTQ checkpoint, read on the processor, one value at a time, by code that has nothing in common with the
- * kernels that write the format and those that engines read it with: what both agree on is in the file.
+ * A linear of a GPTQ checkpoint.
  *
  * @param in input features
  * @param out output features
  */
 public record GptqLinear(
-        GptqScheme scheme, int in, int out, HostTensor codes, HostTensor zeros, HostTensor scales, HostTensor groups) {
+        GptqScheme scheme, int in, int out, HostTensor codes, HostTensor zeros, HostTensor scales, HostTensor groups)
+        implements PackedLinear {
 
     /**
      * Finds the tensors of a linear and checks their types and shapes against each other.
@@ -55,31 +55,26 @@ public record GptqLinear(
                         + ", which belongs to a quantized linear; it is damaged or not finished"));
     }
 
-    /** The code of a weight. */
+    @Override
     public int code(int inputFeature, int outputFeature) {
         return new BitStream(codes.data(), outputFeature, out, scheme.bits()).value(inputFeature);
     }
 
     /** The zero point of a group, with what the format adds. */
+    @Override
     public int zero(int group, int outputFeature) {
         long wordsPerGroup = (long) out * scheme.bits() / GptqScheme.WORD_BITS;
         int stored = new BitStream(zeros.data(), group * wordsPerGroup, 1, scheme.bits()).value(outputFeature);
         return stored + scheme.version().storedOffset() & (1 << scheme.bits()) - 1;
     }
 
-    /** The scale of a group. */
+    @Override
     public float scale(int group, int outputFeature) {
         return Elements.floatAt(scales.data(), scales.dtype(), (long) group * out + outputFeature);
     }
 
-    /** The group of an input feature. */
+    @Override
     public int group(int inputFeature) {
         return groups.data().get(Elements.INT, (long) inputFeature * Integer.BYTES);
-    }
-
-    /** The weight that an engine computes with. */
-    public float weight(int outputFeature, int inputFeature) {
-        int group = group(inputFeature);
-        return scale(group, outputFeature) * (code(inputFeature, outputFeature) - zero(group, outputFeature));
     }
 }

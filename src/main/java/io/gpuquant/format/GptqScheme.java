@@ -1,5 +1,9 @@
 package io.gpuquant.format;
 
+import io.gpuquant.safetensors.TensorSpec;
+import java.util.List;
+import java.util.Optional;
+
 /**
  * What every quantized linear of a GPTQ checkpoint has in common.
  *
@@ -9,7 +13,8 @@ package io.gpuquant.format;
  * @param descAct whether the groups of a linear are not runs of consecutive input features, so that engines must look at
  *     {@code g_idx}
  */
-public record GptqScheme(int bits, int groupSize, boolean symmetric, boolean descAct, GptqVersion version) {
+public record GptqScheme(int bits, int groupSize, boolean symmetric, boolean descAct, GptqVersion version)
+        implements PackedScheme {
 
     /** Codes are packed into words of this many bits. */
     public static final int WORD_BITS = 32;
@@ -23,18 +28,30 @@ public record GptqScheme(int bits, int groupSize, boolean symmetric, boolean des
         }
     }
 
-    /** Input features of a group of a linear with {@code in} input features. */
-    public int groupSize(int in) {
-        return groupSize == -1 ? in : groupSize;
-    }
-
-    /** Groups of a linear with {@code in} input features. */
-    public int groups(int in) {
-        return (in + groupSize(in) - 1) / groupSize(in);
-    }
-
     /** Whether a linear's codes fill whole words in both directions, without which no engine can read it. */
     public boolean canPack(int in, int out) {
         return in % WORD_BITS == 0 && out % WORD_BITS == 0;
+    }
+
+    @Override
+    public Optional<String> obstacle(int in, int out) {
+        return canPack(in, out)
+                ? Optional.empty()
+                : Optional.of(in + " to " + out + " features, and the format packs multiples of 32");
+    }
+
+    @Override
+    public List<TensorSpec> specs(String module, int in, int out) {
+        return new GptqTensors(module).specs(this, in, out);
+    }
+
+    @Override
+    public String codes(String module) {
+        return new GptqTensors(module).codes();
+    }
+
+    @Override
+    public GptqLinear read(TensorReader reader, String module) {
+        return GptqLinear.read(reader, new GptqTensors(module), this);
     }
 }

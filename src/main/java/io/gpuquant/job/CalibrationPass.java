@@ -8,7 +8,6 @@ import io.gpuquant.model.Embedding;
 import io.gpuquant.model.LayerPass;
 import io.gpuquant.model.LayerWeights;
 import io.gpuquant.model.ModelStructure;
-import io.gpuquant.model.StageObserver;
 import io.gpuquant.model.WeightSource;
 import io.gpuquant.tensor.DType;
 
@@ -50,11 +49,14 @@ final class CalibrationPass implements AutoCloseable {
         Embedding.fill(device, structure, source, sequences, hidden);
     }
 
-    /** Runs a layer and shows the inputs of its stages. */
-    void run(DecoderLayer layer, WeightSource source, StageObserver observer) {
-        try (LayerWeights weights = load(layer, source)) {
-            pass.run(weights, hidden, observer);
-        }
+    /** Runs layers over the residual stream. */
+    LayerPass layers() {
+        return pass;
+    }
+
+    /** The residual stream. */
+    ActivationStore hidden() {
+        return hidden;
     }
 
     /** Runs a layer with nobody watching. */

@@ -8,6 +8,7 @@ import io.gpuquant.tensor.Elements;
 import io.gpuquant.tensor.HostTensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Set;
 
 /** Writes the tensors that are not quantized: byte for byte, but for the biases of quantized linears, which become F16. */
 final class CopiedTensors {
@@ -20,8 +21,9 @@ final class CopiedTensors {
      * @throws InputException when one holds a NaN or an infinity
      */
     static void copy(Checkpoint source, QuantizationPlan plan, TensorOutput output) {
+        Set<String> rewritten = plan.rewrittenTensors();
         for (TensorInfo info : source.tensors()) {
-            if (!plan.layout().contains(info.name())) {
+            if (!plan.layout().contains(info.name()) || rewritten.contains(info.name())) {
                 continue;
             }
             HostTensor tensor = source.tensor(info.name());

@@ -61,11 +61,12 @@ public record Forecast(
      * @throws io.gpuquant.InputException when the model, or the combination of model and options, cannot be quantized
      */
     public static Forecast of(QuantizationJobOptions options, Room room) {
-        if (!(options.method() instanceof QuantizationJobOptions.Gptq gptq)) {
+        QuantizationJobOptions.Calibration calibration = options.method().calibrationOrNull();
+        if (calibration == null) {
             throw new IllegalArgumentException(options.method().name() + " does not calibrate");
         }
         ModelConfig config = ModelConfig.read(options.model());
-        CalibrationOptions sampling = gptq.calibration().samplingFor(config);
+        CalibrationOptions sampling = calibration.samplingFor(config);
         Chunking chunking = Chunking.of(sampling.samples(), sampling.sequenceLength());
         if (!hasWeights(options.model())) {
             Preflight.Choices choices = Preflight.choose(options, config);

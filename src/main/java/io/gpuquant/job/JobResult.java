@@ -2,6 +2,7 @@ package io.gpuquant.job;
 
 import io.gpuquant.calibration.CalibrationReport;
 import io.gpuquant.quantize.LinearReport;
+import io.gpuquant.quantize.ScaleReport;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -10,6 +11,7 @@ import org.jspecify.annotations.Nullable;
  * What a job has made.
  *
  * @param reports one per quantized linear, in the order they are computed
+ * @param scales one per AWQ group; empty for other methods
  * @param calibration what was calibrated with; null for methods that need no data
  * @param resumedLayers layers that an earlier run had finished
  * @param sourceBytes bytes of the source's tensors
@@ -21,6 +23,7 @@ public record JobResult(
         Path output,
         QuantizationPlan plan,
         List<LinearReport> reports,
+        List<ScaleReport> scales,
         @Nullable CalibrationReport calibration,
         int resumedLayers,
         long sourceBytes,
@@ -30,5 +33,6 @@ public record JobResult(
 
     public JobResult {
         reports = List.copyOf(reports);
+        scales = List.copyOf(scales);
     }
 }

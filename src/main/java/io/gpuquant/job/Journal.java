@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.ResourceException;
 import io.gpuquant.Version;
 import io.gpuquant.quantize.LinearReport;
+import io.gpuquant.quantize.ScaleReport;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -37,9 +38,10 @@ final class Journal implements AutoCloseable {
     /**
      * A decoder layer that is done.
      *
+     * @param scales how AWQ's searches went; empty for other methods
      * @param checksums CRC-32C of each tensor, by name
      */
-    record LayerEntry(int layer, List<LinearReport> reports, Map<String, Long> checksums) {}
+    record LayerEntry(int layer, List<LinearReport> reports, List<ScaleReport> scales, Map<String, Long> checksums) {}
 
     private final Path file;
     private final FileChannel channel;
@@ -136,11 +138,22 @@ final class Journal implements AutoCloseable {
                     report.path("dead").asInt(),
                     report.path("note").asText()));
         }
+        List<ScaleReport> scales = new ArrayList<>();
+        for (JsonNode scale : line.path("scales")) {
+            List<String> linears = new ArrayList<>();
+            scale.path("linears").forEach(name -> linears.add(name.asText()));
+            scales.add(new ScaleReport(
+                    scale.path("previous").asText(),
+                    linears,
+                    scale.path("ratio").isNumber() ? scale.path("ratio").asDouble() : null,
+                    scale.path("without").asDouble(),
+                    scale.path("loss").asDouble()));
+        }
         Map<String, Long> checksums = new LinkedHashMap<>();
         line.path("checksums")
                 .properties()
                 .forEach(entry -> checksums.put(entry.getKey(), entry.getValue().asLong()));
-        return new LayerEntry(line.path("layer").asInt(), reports, checksums);
+        return new LayerEntry(line.path("layer").asInt(), reports, scales, checksums);
     }
 
     /** The layers that are done, in order. */
@@ -160,6 +173,17 @@ final class Journal implements AutoCloseable {
                         .put("damping", report.damping())
                         .put("dead", report.deadFeatures())
                         .put("note", report.note()));
+        if (!entry.scales().isEmpty()) {
+            ArrayNode scales = line.putArray("scales");
+            for (ScaleReport report : entry.scales()) {
+                ObjectNode scale = scales.addObject();
+                scale.put("previous", report.previous());
+                report.linears().forEach(scale.putArray("linears")::add);
+                scale.put("ratio", report.ratio());
+                scale.put("without", report.lossWithout());
+                scale.put("loss", report.loss());
+            }
+        }
         ObjectNode checksums = line.putObject("checksums");
         entry.checksums().forEach(checksums::put);
         append(line);

@@ -2,14 +2,12 @@ package io.gpuquant.job;
 
 import io.gpuquant.calibration.TokenSequences;
 import io.gpuquant.device.Device;
-import io.gpuquant.evaluate.GptqWeights;
+import io.gpuquant.evaluate.PackedWeights;
 import io.gpuquant.model.CheckpointWeights;
 import io.gpuquant.model.DecoderLayer;
 import io.gpuquant.model.LayerWeights;
 import io.gpuquant.model.ModelStructure;
-import io.gpuquant.model.Stage;
 import io.gpuquant.model.WeightSource;
-import io.gpuquant.quantize.QuantizationMethod;
 import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.safetensors.CheckpointWriter;
 import io.gpuquant.tensor.DType;
@@ -17,6 +15,7 @@ import io.gpuquant.tensor.HostTensor;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -34,7 +33,6 @@ final class LayerWalk {
     private final ModelStructure structure;
     private final WeightSource source;
     private final DType operandType;
-    private final Set<String> quantized;
 
     LayerWalk(
             Device device,
@@ -53,7 +51,6 @@ final class LayerWalk {
         structure = plan.structure();
         source = new CheckpointWeights(checkpoint, device);
         operandType = device.operandType(plan.modelType());
-        quantized = plan.quantizedLinears();
     }
 
     /** The calibration sequences, and how they are brought to the device. */
@@ -64,7 +61,7 @@ final class LayerWalk {
      *
      * @param calibration what to calibrate with; null for a method that needs no data
      */
-    void run(QuantizationMethod method, @Nullable Calibration calibration) {
+    void run(@Nullable Calibration calibration) {
         int done = journal.layers().size();
         // What was copied before has its checksums in the output, not in a layer's entry.
         Map<String, Long> copied = output.takeChecksums();
@@ -72,9 +69,7 @@ final class LayerWalk {
             entry.checksums().keySet().forEach(writer::markWritten);
         }
         if (done < structure.layers().size()) {
-            PackedLinearWriter packed = new PackedLinearWriter(device, plan.scheme(), output);
-            try (StageQuantizer quantizer = new StageQuantizer(
-                    device, method, packed, linear -> quantized.contains(linear.name()), listener::linearDone)) {
+            try (LayerQuantizer quantizer = settings().quantizer(plan.options())) {
                 if (calibration == null) {
                     quantizeWithoutData(quantizer, done);
                 } else {
@@ -85,30 +80,39 @@ final class LayerWalk {
         output.restore(copied);
     }
 
-    private void quantizeWithoutData(StageQuantizer quantizer, int done) {
+    private QuantizerSettings settings() {
+        Set<String> quantized = plan.quantizedLinears();
+        return new QuantizerSettings(
+                device,
+                plan.scheme(),
+                layer -> new LayerWeights(
+                        device, layer, source, operandType, structure.config().hiddenSize()),
+                source::dtype,
+                output,
+                linear -> quantized.contains(linear.name()),
+                listener::linearDone,
+                UnaryOperator.identity());
+    }
+
+    private void quantizeWithoutData(LayerQuantizer quantizer, int done) {
         for (DecoderLayer layer :
                 structure.layers().subList(done, structure.layers().size())) {
-            try (LayerWeights weights = new LayerWeights(
-                    device, layer, source, operandType, structure.config().hiddenSize())) {
-                for (Stage.Kind kind : Stage.Kind.values()) {
-                    quantizer.inputsComplete(weights.stage(kind));
-                }
-            }
+            quantizer.quantize(layer, null);
             complete(layer, quantizer);
         }
     }
 
-    private void calibrate(StageQuantizer quantizer, int done, Calibration calibration) {
+    private void calibrate(LayerQuantizer quantizer, int done, Calibration calibration) {
         MemoryPlan memory = calibration.memory();
         try (CalibrationPass pass =
                 new CalibrationPass(device, structure, operandType, memory.chunking(), memory.placements())) {
             pass.embed(source, calibration.sequences()::sequence);
             for (DecoderLayer layer : structure.layers()) {
                 if (layer.index() < done) {
-                    pass.run(layer, writtenWeights());
+                    pass.run(layer, plan.propagates() ? writtenWeights() : source);
                     listener.layerDone(layer.index() + 1, structure.layers().size());
                 } else {
-                    pass.run(layer, source, quantizer);
+                    quantizer.quantize(layer, pass);
                     complete(layer, quantizer);
                 }
             }
@@ -117,17 +121,19 @@ final class LayerWalk {
 
     /** The weights of layers that an earlier run has written. */
     private WeightSource writtenWeights() {
-        return new GptqWeights(device, this::written, plan.scheme(), plan.modelType(), source);
+        WeightSource others = new RewrittenWeights(device, writer, plan.rewrittenTensors(), source);
+        return PackedWeights.of(device, this::written, plan.scheme(), plan.modelType(), others);
     }
 
     private Optional<HostTensor> written(String name) {
         return plan.layout().contains(name) ? Optional.of(writer.read(name)) : Optional.empty();
     }
 
-    private void complete(DecoderLayer layer, StageQuantizer quantizer) {
+    private void complete(DecoderLayer layer, LayerQuantizer quantizer) {
         device.stream().synchronize();
         writer.force();
-        journal.add(new Journal.LayerEntry(layer.index(), quantizer.takeReports(), output.takeChecksums()));
+        LayerQuantizer.Reports reports = quantizer.takeReports();
+        journal.add(new Journal.LayerEntry(layer.index(), reports.linears(), reports.scales(), output.takeChecksums()));
         listener.layerDone(layer.index() + 1, structure.layers().size());
     }
 }

@@ -2,10 +2,15 @@ package io.gpuquant.job;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.InputException;
+import io.gpuquant.UsageException;
 import io.gpuquant.Version;
+import io.gpuquant.format.AwqConfig;
+import io.gpuquant.format.AwqScheme;
+import io.gpuquant.format.AwqVersion;
 import io.gpuquant.format.GptqConfig;
 import io.gpuquant.format.GptqScheme;
-import io.gpuquant.format.GptqTensors;
+import io.gpuquant.format.GptqVersion;
+import io.gpuquant.format.PackedScheme;
 import io.gpuquant.model.LinearSpec;
 import io.gpuquant.model.ModelConfig;
 import io.gpuquant.model.ModelStructure;
@@ -26,6 +31,9 @@ import java.util.stream.Stream;
 final class Preflight {
 
     private static final List<Integer> USUAL_GROUP_SIZES = List.of(128, 64, 32);
+    private static final int AWQ_BITS = 4;
+    private static final int AWQ_GROUP_UNIT = 8;
+    private static final int AWQ_WIDE_GROUP = 128;
 
     private Preflight() {}
 
@@ -40,7 +48,7 @@ final class Preflight {
         Choices choices = choose(options, config);
         ModelStructure structure = choices.structure();
         requireTensors(structure, checkpoint);
-        GptqScheme scheme = choices.scheme();
+        PackedScheme scheme = choices.scheme();
         List<LinearDecision> decisions = choices.decisions();
         CheckpointLayout layout = CheckpointLayout.of(
                 outputTensors(checkpoint, decisions, scheme), CheckpointLayout.DEFAULT_METADATA, maxShardBytes);
@@ -58,7 +66,7 @@ final class Preflight {
 
     /** What is decided by options and config.json alone. */
     record Choices(
-            ModelStructure structure, GptqScheme scheme, List<LinearDecision> decisions, List<String> warnings) {}
+            ModelStructure structure, PackedScheme scheme, List<LinearDecision> decisions, List<String> warnings) {}
 
     /** Decides what needs no weights to be decided. */
     static Choices choose(QuantizationJobOptions options, ModelConfig config) {
@@ -68,7 +76,7 @@ final class Preflight {
                     + "); give the original checkpoint");
         });
         ModelStructure structure = ModelStructure.of(config);
-        GptqScheme scheme = scheme(options, structure);
+        PackedScheme scheme = scheme(options, structure);
         List<LinearDecision> decisions = decide(structure, scheme);
         List<LinearSpec> quantized = decisions.stream()
                 .filter(LinearDecision::quantized)
@@ -121,7 +129,7 @@ final class Preflight {
         }
     }
 
-    private static GptqScheme scheme(QuantizationJobOptions options, ModelStructure structure) {
+    private static PackedScheme scheme(QuantizationJobOptions options, ModelStructure structure) {
         int groupSize = options.groupSize();
         if (groupSize != -1) {
             for (LinearSpec linear : structure.linears()) {
@@ -131,12 +139,43 @@ final class Preflight {
                 }
             }
         }
+        return switch (options.version()) {
+            case GptqVersion version -> gptqScheme(options, version);
+            case AwqVersion version -> awqScheme(options, version);
+        };
+    }
+
+    private static GptqScheme gptqScheme(QuantizationJobOptions options, GptqVersion version) {
+        if (options.method() instanceof QuantizationJobOptions.Awq) {
+            throw new UsageException("AWQ checkpoints are not written in the format " + version.formatName());
+        }
         // Where groups are runs of consecutive features, engines need not look at g_idx, and are told so.
         boolean descAct = options.method() instanceof QuantizationJobOptions.Gptq gptq
                 && gptq.descAct()
                 && !gptq.staticGroups()
-                && groupSize != -1;
-        return new GptqScheme(options.bits(), groupSize, options.symmetric(), descAct, options.version());
+                && options.groupSize() != -1;
+        return new GptqScheme(options.bits(), options.groupSize(), options.symmetric(), descAct, version);
+    }
+
+    private static AwqScheme awqScheme(QuantizationJobOptions options, AwqVersion version) {
+        int groupSize = options.groupSize();
+        if (options.method() instanceof QuantizationJobOptions.Gptq) {
+            throw new UsageException("GPTQ checkpoints are not written in the format of AWQ");
+        }
+        if (options.bits() != AWQ_BITS) {
+            throw new UsageException("--bits " + options.bits()
+                    + " cannot be written in the format of AWQ: its loaders take 4-bit weights only;"
+                    + " use --bits 4, or gpuquant gptq");
+        }
+        if (groupSize != -1 && groupSize % AWQ_GROUP_UNIT != 0) {
+            throw new UsageException("--group-size " + groupSize + " is not a multiple of " + AWQ_GROUP_UNIT
+                    + ", as AWQ's kernels want it; use 128, 64 or 32");
+        }
+        if (version == AwqVersion.GEMV && groupSize != 32 && groupSize != 64 && groupSize < AWQ_WIDE_GROUP) {
+            throw new UsageException(
+                    "--version GEMV takes --group-size 32, 64 or 128; with " + groupSize + " use --version GEMM");
+        }
+        return new AwqScheme(groupSize, options.symmetric(), version);
     }
 
     private static String fittingGroupSizes(ModelStructure structure) {
@@ -151,16 +190,15 @@ final class Preflight {
     }
 
     /** Linears that share an input are quantized all or none: engines fuse them. */
-    private static List<LinearDecision> decide(ModelStructure structure, GptqScheme scheme) {
+    private static List<LinearDecision> decide(ModelStructure structure, PackedScheme scheme) {
         List<LinearDecision> decisions = new ArrayList<>();
         structure
                 .layers()
                 .forEach(layer -> layer.stages().forEach(stage -> {
                     String reason = stage.linears().stream()
-                            .filter(linear -> !scheme.canPack(linear.in(), linear.out()))
+                            .flatMap(linear -> scheme.obstacle(linear.in(), linear.out()).stream()
+                                    .map(obstacle -> linear.name() + " has " + obstacle))
                             .findFirst()
-                            .map(linear -> linear.name() + " has " + linear.in() + " to " + linear.out()
-                                    + " features, and the format packs multiples of 32")
                             .orElse("");
                     stage.linears()
                             .forEach(linear -> decisions.add(new LinearDecision(linear, reason.isEmpty(), reason)));
@@ -170,7 +208,7 @@ final class Preflight {
 
     /** The source's tensors in their order, with the weight of each quantized linear replaced by what it becomes. */
     private static List<TensorSpec> outputTensors(
-            Checkpoint checkpoint, List<LinearDecision> decisions, GptqScheme scheme) {
+            Checkpoint checkpoint, List<LinearDecision> decisions, PackedScheme scheme) {
         Map<String, LinearSpec> byWeight = new HashMap<>();
         Map<String, LinearSpec> byBias = new HashMap<>();
         decisions.stream().filter(LinearDecision::quantized).forEach(decision -> {
@@ -181,7 +219,7 @@ final class Preflight {
         for (TensorInfo info : checkpoint.tensors()) {
             LinearSpec linear = byWeight.get(info.name());
             if (linear != null) {
-                tensors.addAll(new GptqTensors(linear.name()).specs(scheme, linear.in(), linear.out()));
+                tensors.addAll(scheme.specs(linear.name(), linear.in(), linear.out()));
             } else if (byBias.containsKey(info.name())) {
                 // Engines expect the bias of a quantized linear in the type of its scales.
                 tensors.add(new TensorSpec(info.name(), DType.F16, info.shape()));
@@ -193,6 +231,23 @@ final class Preflight {
     }
 
     private static ObjectNode quantizationConfig(
+            QuantizationJobOptions options,
+            PackedScheme scheme,
+            ModelStructure structure,
+            List<LinearDecision> decisions) {
+        return switch (scheme) {
+            case GptqScheme gptq -> gptqConfig(options, gptq, structure, decisions);
+            case AwqScheme awq ->
+                AwqConfig.write(
+                        awq,
+                        decisions.stream()
+                                .filter(decision -> !decision.quantized())
+                                .map(decision -> decision.linear().name())
+                                .toList());
+        };
+    }
+
+    private static ObjectNode gptqConfig(
             QuantizationJobOptions options,
             GptqScheme scheme,
             ModelStructure structure,

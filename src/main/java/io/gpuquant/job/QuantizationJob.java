@@ -6,13 +6,8 @@ import io.gpuquant.calibration.TextFile;
 import io.gpuquant.calibration.TextTokenizer;
 import io.gpuquant.calibration.TokenSequences;
 import io.gpuquant.device.Device;
-import io.gpuquant.kernels.QuantizationGrid;
 import io.gpuquant.model.Chunking;
 import io.gpuquant.model.ModelConfig;
-import io.gpuquant.quantize.GptqMethod;
-import io.gpuquant.quantize.GptqOptions;
-import io.gpuquant.quantize.QuantizationMethod;
-import io.gpuquant.quantize.RoundToNearest;
 import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.safetensors.CheckpointLayout;
 import io.gpuquant.safetensors.CheckpointWriter;
@@ -83,13 +78,14 @@ public final class QuantizationJob {
     }
 
     private @Nullable CalibrationSet calibration(ModelConfig config) {
-        if (!(options.method() instanceof QuantizationJobOptions.Gptq gptq)) {
+        QuantizationJobOptions.Calibration wanted = options.method().calibrationOrNull();
+        if (wanted == null) {
             return null;
         }
-        TextFile given = gptq.calibration().text();
+        TextFile given = wanted.text();
         TextFile text = given == null ? TextFile.builtIn() : given;
         try (TextTokenizer tokenizer = TextTokenizer.open(options.model(), config.vocabSize())) {
-            return CalibrationSet.read(text, tokenizer, gptq.calibration().samplingFor(config));
+            return CalibrationSet.read(text, tokenizer, wanted.samplingFor(config));
         }
     }
 
@@ -148,8 +144,7 @@ public final class QuantizationJob {
             int resumedLayers = journal.layers().size();
             TensorOutput output = new TensorOutput(writer::write);
             CopiedTensors.copy(checkpoint, plan, output);
-            new LayerWalk(device, plan, checkpoint, writer, output, journal, listener)
-                    .run(method(device, options), work);
+            new LayerWalk(device, plan, checkpoint, writer, output, journal, listener).run(work);
             return finish(plan, calibration, device, folder, writer, output, journal, resumedLayers);
         }
     }
@@ -163,9 +158,13 @@ public final class QuantizationJob {
             TensorOutput output,
             Journal journal,
             int resumedLayers) {
-        var reports = journal.layers().stream()
-                .flatMap(entry -> entry.reports().stream())
-                .toList();
+        LayerQuantizer.Reports reports = new LayerQuantizer.Reports(
+                journal.layers().stream()
+                        .flatMap(entry -> entry.reports().stream())
+                        .toList(),
+                journal.layers().stream()
+                        .flatMap(entry -> entry.scales().stream())
+                        .toList());
         var checksums = output.takeChecksums();
         journal.layers().forEach(entry -> checksums.putAll(entry.checksums()));
         SideFiles.write(plan, reports, checksums, folder.partial());
@@ -175,7 +174,8 @@ public final class QuantizationJob {
         return new JobResult(
                 options.output(),
                 plan,
-                reports,
+                reports.linears(),
+                reports.scales(),
                 calibration == null ? null : calibration.report(),
                 resumedLayers,
                 plan.sourceBytes(),
@@ -207,36 +207,5 @@ public final class QuantizationJob {
                 .add("device", device.info().name() + ", " + device.info().architecture())
                 .add("matrix products", device.blas().description())
                 .hex();
-    }
-
-    /** The method that was asked for. */
-    static QuantizationMethod method(Device device, QuantizationJobOptions options) {
-        return switch (options.method()) {
-            case QuantizationJobOptions.Rtn rtn ->
-                new RoundToNearest(device, grid(options, QuantizationGrid.Search.MIN_MAX), options.groupSize());
-            case QuantizationJobOptions.Gptq gptq ->
-                new GptqMethod(
-                        device,
-                        new GptqOptions(
-                                grid(
-                                        options,
-                                        gptq.mse() ? QuantizationGrid.Search.MSE : QuantizationGrid.Search.MIN_MAX),
-                                options.groupSize(),
-                                ordering(gptq),
-                                gptq.staticGroups(),
-                                gptq.damping()));
-        };
-    }
-
-    private static QuantizationGrid grid(QuantizationJobOptions options, QuantizationGrid.Search search) {
-        return new QuantizationGrid(
-                options.bits(), options.symmetric(), options.version().storedOffset(), search);
-    }
-
-    private static GptqOptions.Ordering ordering(QuantizationJobOptions.Gptq gptq) {
-        if (gptq.descAct()) {
-            return GptqOptions.Ordering.ACTIVATION;
-        }
-        return gptq.groupAware() ? GptqOptions.Ordering.GROUP_AWARE : GptqOptions.Ordering.NATURAL;
     }
 }

@@ -2,7 +2,7 @@ package io.gpuquant.job;
 
 import io.gpuquant.calibration.CalibrationOptions;
 import io.gpuquant.calibration.TextFile;
-import io.gpuquant.format.GptqVersion;
+import io.gpuquant.format.PackedFormat;
 import io.gpuquant.model.ModelConfig;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
@@ -23,13 +23,18 @@ public record QuantizationJobOptions(
         int bits,
         int groupSize,
         boolean symmetric,
-        GptqVersion version) {
+        PackedFormat version) {
 
     /** What differs from method to method. */
     public sealed interface MethodOptions {
 
         /** The method's name on the command line. */
         String name();
+
+        /** What to calibrate with; null for methods that need no data. */
+        default @Nullable Calibration calibrationOrNull() {
+            return null;
+        }
 
         /** Everything that decides the output but the calibration text, in words. */
         default String decisive() {
@@ -68,8 +73,49 @@ public record QuantizationJobOptions(
         }
 
         @Override
+        public Calibration calibrationOrNull() {
+            return calibration;
+        }
+
+        @Override
         public String decisive() {
             return new Gptq(descAct, staticGroups, groupAware, damping, mse, Calibration.NONE).toString();
+        }
+    }
+
+    /** What AWQ judges scales by. */
+    public enum Objective {
+        /** The output of the attention or the MLP that the linears belong to. */
+        MODULE,
+        /** The outputs of the linears themselves. */
+        GRAM
+    }
+
+    /**
+     * AWQ.
+     *
+     * @param ratios how many ratios between activations and weights are tried
+     * @param duo whether weights have a part in the scales
+     * @param clip whether ranges are searched for
+     * @param propagate whether layers are calibrated with what the quantized layers before them give
+     */
+    public record Awq(
+            Objective objective, int ratios, boolean duo, boolean clip, boolean propagate, Calibration calibration)
+            implements MethodOptions {
+
+        @Override
+        public String name() {
+            return "awq";
+        }
+
+        @Override
+        public Calibration calibrationOrNull() {
+            return calibration;
+        }
+
+        @Override
+        public String decisive() {
+            return new Awq(objective, ratios, duo, clip, propagate, Calibration.NONE).toString();
         }
     }
 

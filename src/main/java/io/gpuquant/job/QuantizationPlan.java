@@ -1,10 +1,14 @@
 package io.gpuquant.job;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.gpuquant.format.GptqScheme;
+import io.gpuquant.format.PackedScheme;
+import io.gpuquant.model.DecoderLayer;
+import io.gpuquant.model.LinearSpec;
 import io.gpuquant.model.ModelStructure;
+import io.gpuquant.model.Stage;
 import io.gpuquant.safetensors.CheckpointLayout;
 import io.gpuquant.tensor.DType;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -23,7 +27,7 @@ public record QuantizationPlan(
         QuantizationJobOptions options,
         ModelStructure structure,
         DType modelType,
-        GptqScheme scheme,
+        PackedScheme scheme,
         List<LinearDecision> decisions,
         CheckpointLayout layout,
         ObjectNode quantizationConfig,
@@ -41,5 +45,33 @@ public record QuantizationPlan(
                 .filter(LinearDecision::quantized)
                 .map(decision -> decision.linear().name())
                 .collect(Collectors.toSet());
+    }
+
+    /** Whether layers are calibrated with what the quantized layers before them give. */
+    boolean propagates() {
+        return !(options.method() instanceof QuantizationJobOptions.Awq awq) || awq.propagate();
+    }
+
+    /**
+     * Names of the tensors that are not quantized, but changed by the method and written with their layer: norms that AWQ
+     * folds scales into, and biases of linears that it divides.
+     */
+    public Set<String> rewrittenTensors() {
+        if (!(options.method() instanceof QuantizationJobOptions.Awq)) {
+            return Set.of();
+        }
+        Set<String> quantized = quantizedLinears();
+        Set<String> rewritten = new HashSet<>();
+        for (DecoderLayer layer : structure.layers()) {
+            rewritten.add(layer.attentionNorm());
+            rewritten.add(layer.mlpNorm());
+            for (Stage stage : layer.stages()) {
+                LinearSpec last = stage.linears().getLast();
+                if (AwqGroup.isPrevious(stage) && last.bias() && quantized.contains(last.name())) {
+                    rewritten.add(last.biasName());
+                }
+            }
+        }
+        return rewritten;
     }
 }

@@ -3,21 +3,20 @@ package io.gpuquant.job;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceBuffer;
 import io.gpuquant.device.DeviceMatrix;
-import io.gpuquant.format.GptqScheme;
+import io.gpuquant.format.PackedScheme;
 import io.gpuquant.model.Chunking;
 import io.gpuquant.model.DecoderLayer;
+import io.gpuquant.model.LayerWeights;
 import io.gpuquant.model.LinearSpec;
 import io.gpuquant.model.ModelStructure;
 import io.gpuquant.model.Stage;
 import io.gpuquant.model.StageObserver;
 import io.gpuquant.model.StageWeights;
 import io.gpuquant.model.WeightSource;
-import io.gpuquant.quantize.QuantizationMethod;
 import io.gpuquant.tensor.DType;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
@@ -27,15 +26,14 @@ import java.util.stream.Collectors;
  *
  * @param storedType the type of the checkpoint's weights
  * @param isQuantized whether a linear is to be quantized at all
- * @param methods makes the quantization method for a device
  */
 record Rehearsal(
         Room room,
         ModelStructure structure,
         DType storedType,
-        GptqScheme scheme,
+        PackedScheme scheme,
         Predicate<LinearSpec> isQuantized,
-        Function<Device, QuantizationMethod> methods) {
+        QuantizationJobOptions options) {
 
     /** Of a job with these options and decisions. */
     static Rehearsal of(Room room, QuantizationJobOptions options, Preflight.Choices choices, DType storedType) {
@@ -47,7 +45,7 @@ record Rehearsal(
                 storedType,
                 choices.scheme(),
                 linear -> quantized.getOrDefault(linear, false),
-                device -> QuantizationJob.method(device, options));
+                options);
     }
 
     /** Of a planned job. */
@@ -75,18 +73,26 @@ record Rehearsal(
         BookkeepingDevice device = new BookkeepingDevice(room.info(), room.operandType());
         WeightSource source = new AbsentWeights(device, storedType);
         DecoderLayer layer = structure.layers().getFirst();
-        PackedLinearWriter packed = new PackedLinearWriter(device, scheme, new TensorOutput((name, data) -> {}));
+        DType operandType = device.operandType(storedType);
+        QuantizerSettings settings = new QuantizerSettings(
+                device,
+                scheme,
+                loaded -> new LayerWeights(
+                        device, loaded, source, operandType, structure.config().hiddenSize()),
+                source::dtype,
+                new TensorOutput((name, data) -> {}),
+                isQuantized,
+                report -> {},
+                observer -> new Announcer(device, layer.stages(), observer));
         long operations;
         device.enter("embedding");
         try (DeviceBuffer libraries = device.allocate("libraries", room.heldBytes());
-                CalibrationPass pass =
-                        new CalibrationPass(device, structure, device.operandType(storedType), chunking, placements);
-                StageQuantizer quantizer =
-                        new StageQuantizer(device, methods.apply(device), packed, isQuantized, report -> {})) {
+                CalibrationPass pass = new CalibrationPass(device, structure, operandType, chunking, placements);
+                LayerQuantizer quantizer = settings.quantizer(options)) {
             int[] ids = new int[chunking.sequenceLength()];
             pass.embed(source, sequence -> ids);
             device.enter("loading weights");
-            pass.run(layer, source, new Announcer(device, layer.stages(), quantizer));
+            quantizer.quantize(layer, pass);
             operations = device.operations();
             device.enter("resuming");
             pass.run(layer, source);

@@ -10,7 +10,11 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.ResourceException;
 import io.gpuquant.VerificationException;
+import io.gpuquant.format.AwqConfig;
+import io.gpuquant.format.AwqScheme;
+import io.gpuquant.format.GptqScheme;
 import io.gpuquant.quantize.LinearReport;
+import io.gpuquant.quantize.ScaleReport;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -46,13 +50,16 @@ final class SideFiles {
     private SideFiles() {}
 
     /** Writes configuration, report and copies into the output. */
-    static void write(QuantizationPlan plan, List<LinearReport> reports, Map<String, Long> checksums, Path folder) {
+    static void write(QuantizationPlan plan, LayerQuantizer.Reports reports, Map<String, Long> checksums, Path folder) {
         Path source = plan.options().model();
         try {
             ObjectNode config = plan.structure().config().raw();
             config.set("quantization_config", plan.quantizationConfig());
             writeJson(folder.resolve("config.json"), config);
-            writeJson(folder.resolve("quantize_config.json"), plan.quantizationConfig());
+            switch (plan.scheme()) {
+                case GptqScheme gptq -> writeJson(folder.resolve("quantize_config.json"), plan.quantizationConfig());
+                case AwqScheme awq -> writeJson(folder.resolve("quant_config.json"), AwqConfig.writeLegacy(awq));
+            }
             writeJson(folder.resolve(REPORT), report(plan, reports, checksums));
             try (var files = Files.list(source)) {
                 for (Path file : files.sorted().toList()) {
@@ -79,11 +86,12 @@ final class SideFiles {
     }
 
     /** Nothing in it may differ between two runs of the same command. */
-    private static ObjectNode report(QuantizationPlan plan, List<LinearReport> reports, Map<String, Long> checksums) {
+    private static ObjectNode report(
+            QuantizationPlan plan, LayerQuantizer.Reports reports, Map<String, Long> checksums) {
         ObjectNode report = new ObjectMapper().createObjectNode();
         report.put("method", plan.options().method().name());
         ArrayNode linears = report.putArray("linears");
-        for (LinearReport linear : reports) {
+        for (LinearReport linear : reports.linears()) {
             ObjectNode entry = linears.addObject();
             entry.put("name", linear.name());
             entry.put("method", linear.method());
@@ -94,11 +102,26 @@ final class SideFiles {
                 entry.put("note", linear.note());
             }
         }
+        addScales(report, reports.scales());
         ObjectNode sums = report.putObject(CHECKSUMS);
         plan.layout()
                 .tensors()
                 .forEach(tensor -> sums.put(tensor.name(), Objects.requireNonNull(checksums.get(tensor.name()))));
         return report;
+    }
+
+    private static void addScales(ObjectNode report, List<ScaleReport> reports) {
+        if (!reports.isEmpty()) {
+            ArrayNode scales = report.putArray("scales");
+            for (ScaleReport scale : reports) {
+                ObjectNode entry = scales.addObject();
+                entry.put("previous", scale.previous());
+                scale.linears().forEach(entry.putArray("linears")::add);
+                entry.put("ratio", scale.ratio());
+                entry.put("loss_without", scale.lossWithout());
+                entry.put("loss", scale.loss());
+            }
+        }
     }
 
     /** CRC-32C of each tensor as it was written, by name; empty for a folder without a report. */

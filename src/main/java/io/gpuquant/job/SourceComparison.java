@@ -1,9 +1,9 @@
 package io.gpuquant.job;
 
 import io.gpuquant.VerificationException;
-import io.gpuquant.format.GptqLinear;
-import io.gpuquant.format.GptqScheme;
-import io.gpuquant.format.GptqTensors;
+import io.gpuquant.format.AwqScheme;
+import io.gpuquant.format.PackedLinear;
+import io.gpuquant.format.PackedScheme;
 import io.gpuquant.model.LinearSpec;
 import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.safetensors.TensorInfo;
@@ -26,7 +26,7 @@ final class SourceComparison {
 
     private final Checkpoint checkpoint;
     private final Checkpoint source;
-    private final Optional<GptqScheme> scheme;
+    private final Optional<PackedScheme> scheme;
     private final Map<String, LinearSpec> byWeight = new HashMap<>();
     private final Map<String, LinearSpec> byBias = new HashMap<>();
     private int compared;
@@ -34,7 +34,7 @@ final class SourceComparison {
     private String worstLinear = "";
 
     SourceComparison(
-            Checkpoint checkpoint, Checkpoint source, Optional<GptqScheme> scheme, List<LinearSpec> quantized) {
+            Checkpoint checkpoint, Checkpoint source, Optional<PackedScheme> scheme, List<LinearSpec> quantized) {
         this.checkpoint = checkpoint;
         this.source = source;
         this.scheme = scheme;
@@ -68,6 +68,9 @@ final class SourceComparison {
             throw new VerificationException(checkpoint.fileOf(info.name()) + ": " + info.name() + " is " + found.dtype()
                     + found.shape() + ", but " + info.dtype() + info.shape() + " in " + source.directory());
         }
+        if (mayBeScaled(info)) {
+            return;
+        }
         HostTensor ours = checkpoint.tensor(info.name());
         HostTensor theirs = source.tensor(info.name());
         long difference = bias && found.dtype() != info.dtype()
@@ -77,6 +80,11 @@ final class SourceComparison {
             throw new VerificationException(checkpoint.fileOf(info.name()) + ": " + info.name() + " differs from "
                     + source.directory() + " at byte " + difference + ", although it is not quantized");
         }
+    }
+
+    /** AWQ divides norms and biases by scales, of which the files say nothing. */
+    private boolean mayBeScaled(TensorInfo info) {
+        return scheme.orElse(null) instanceof AwqScheme && info.shape().rank() == 1;
     }
 
     /** Biases of quantized linears are rounded to F16. */
@@ -93,26 +101,37 @@ final class SourceComparison {
     }
 
     private void compareLinear(LinearSpec spec) {
-        GptqTensors names = new GptqTensors(spec.name());
-        GptqLinear linear = GptqLinear.read(
-                name -> checkpoint.find(name).map(info -> checkpoint.tensor(name)), names, scheme.orElseThrow());
+        PackedLinear linear = scheme.orElseThrow()
+                .read(name -> checkpoint.find(name).map(info -> checkpoint.tensor(name)), spec.name());
+        int step = Math.max(1, spec.out() / SAMPLED_OUTPUTS);
+        int rows = (spec.out() + step - 1) / step;
         HostTensor weight = source.tensor(spec.weightName());
+        double[][] theirs = new double[rows][spec.in()];
+        double[][] ours = new double[rows][spec.in()];
+        for (int row = 0; row < rows; row++) {
+            for (int in = 0; in < spec.in(); in++) {
+                theirs[row][in] = Elements.floatAt(weight.data(), weight.dtype(), (long) row * step * spec.in() + in);
+                ours[row][in] = linear.weight(row * step, in);
+            }
+        }
+        if (scheme.orElseThrow() instanceof AwqScheme) {
+            ScaleFit.undo(theirs, ours);
+        }
         double error = 0;
         double norm = 0;
-        int step = Math.max(1, spec.out() / SAMPLED_OUTPUTS);
-        for (int out = 0; out < spec.out(); out += step) {
+        for (int row = 0; row < rows; row++) {
             for (int in = 0; in < spec.in(); in++) {
-                double original = Elements.floatAt(weight.data(), weight.dtype(), (long) out * spec.in() + in);
-                double difference = original - linear.weight(out, in);
+                double difference = theirs[row][in] - ours[row][in];
                 error += difference * difference;
-                norm += original * original;
+                norm += theirs[row][in] * theirs[row][in];
             }
         }
         double relative = norm == 0 ? error : error / norm;
         if (relative > LARGEST_ERROR) {
-            throw new VerificationException(checkpoint.fileOf(names.codes()) + ": " + spec.name()
-                    + " does not stand for the weights in " + source.directory() + " (relative error "
-                    + String.format(java.util.Locale.ROOT, "%.2g", relative) + ")");
+            throw new VerificationException(
+                    checkpoint.fileOf(scheme.orElseThrow().codes(spec.name())) + ": " + spec.name()
+                            + " does not stand for the weights in " + source.directory() + " (relative error "
+                            + String.format(java.util.Locale.ROOT, "%.2g", relative) + ")");
         }
         if (relative > worstError) {
             worstError = relative;

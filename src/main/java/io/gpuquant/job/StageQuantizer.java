@@ -23,7 +23,7 @@ final class StageQuantizer implements StageObserver, AutoCloseable {
 
     private final Device device;
     private final QuantizationMethod method;
-    private final PackedLinearWriter writer;
+    private final StageWriter writer;
     private final Predicate<LinearSpec> isQuantized;
     private final Consumer<LinearReport> listener;
     private final List<LinearReport> reports = new ArrayList<>();
@@ -35,7 +35,7 @@ final class StageQuantizer implements StageObserver, AutoCloseable {
     StageQuantizer(
             Device device,
             QuantizationMethod method,
-            PackedLinearWriter writer,
+            StageWriter writer,
             Predicate<LinearSpec> isQuantized,
             Consumer<LinearReport> listener) {
         this.device = device;

@@ -6,6 +6,8 @@ import io.gpuquant.evaluate.OpenModel;
 import io.gpuquant.format.GptqLinear;
 import io.gpuquant.format.GptqScheme;
 import io.gpuquant.format.GptqTensors;
+import io.gpuquant.format.PackedLinear;
+import io.gpuquant.format.PackedScheme;
 import io.gpuquant.format.TensorReader;
 import io.gpuquant.model.LinearSpec;
 import io.gpuquant.safetensors.Checkpoint;
@@ -57,8 +59,8 @@ public final class Verification {
         try (OpenModel model = openModel()) {
             Checkpoint checkpoint = model.checkpoint();
             List<LinearSpec> quantized = List.of();
-            if (model.gptq().isPresent()) {
-                quantized = checkLinears(model, model.gptq().get());
+            if (model.scheme().isPresent()) {
+                quantized = checkLinears(model, model.scheme().get());
             }
             checkFloats(checkpoint);
             checkChecksums(checkpoint, checksums, advice);
@@ -66,7 +68,7 @@ public final class Verification {
                 return new Summary(checkpoint.tensors().size(), quantized.size(), 0, 0, "");
             }
             try (Checkpoint original = Checkpoint.open(source.get())) {
-                return new SourceComparison(checkpoint, original, model.gptq(), quantized).compare();
+                return new SourceComparison(checkpoint, original, model.scheme(), quantized).compare();
             }
         }
     }
@@ -106,11 +108,11 @@ public final class Verification {
         });
     }
 
-    private List<LinearSpec> checkLinears(OpenModel model, GptqScheme scheme) {
+    private List<LinearSpec> checkLinears(OpenModel model, PackedScheme scheme) {
         Checkpoint checkpoint = model.checkpoint();
         TensorReader reader = name -> checkpoint.find(name).map(info -> checkpoint.tensor(name));
         List<LinearSpec> quantized = model.structure().linears().stream()
-                .filter(linear -> checkpoint.contains(new GptqTensors(linear.name()).codes()))
+                .filter(linear -> checkpoint.contains(scheme.codes(linear.name())))
                 .toList();
         if (quantized.isEmpty()) {
             throw new VerificationException(folder + " says it is quantized, but no linear of the model is");
@@ -122,16 +124,16 @@ public final class Verification {
         return quantized;
     }
 
-    private static void checkLinear(Checkpoint checkpoint, TensorReader reader, GptqScheme scheme, LinearSpec spec) {
-        GptqTensors names = new GptqTensors(spec.name());
-        GptqLinear linear;
+    private static void checkLinear(Checkpoint checkpoint, TensorReader reader, PackedScheme scheme, LinearSpec spec) {
+        String codes = scheme.codes(spec.name());
+        PackedLinear linear;
         try {
-            linear = GptqLinear.read(reader, names, scheme);
+            linear = scheme.read(reader, spec.name());
         } catch (InputException damaged) {
             throw new VerificationException(damaged.getMessage() == null ? "" : damaged.getMessage(), damaged);
         }
         if (linear.in() != spec.in() || linear.out() != spec.out()) {
-            throw new VerificationException(checkpoint.fileOf(names.codes()) + ": " + names.codes() + " is a linear of "
+            throw new VerificationException(checkpoint.fileOf(codes) + ": " + codes + " is a linear of "
                     + linear.in() + " to " + linear.out() + " features, but config.json calls for " + spec.in() + " to "
                     + spec.out());
         }
@@ -139,8 +141,10 @@ public final class Verification {
             throw new VerificationException(checkpoint.fileOf(spec.weightName()) + ": " + spec.weightName()
                     + " is there although the linear is quantized; engines would not know which to take");
         }
-        checkGroups(checkpoint, linear, names);
-        checkScales(checkpoint, linear, names);
+        if (linear instanceof GptqLinear gptq) {
+            checkGroups(checkpoint, gptq, new GptqTensors(spec.name()));
+        }
+        checkScales(checkpoint, linear, scheme, spec.name());
     }
 
     private static void checkGroups(Checkpoint checkpoint, GptqLinear linear, GptqTensors names) {
@@ -158,20 +162,20 @@ public final class Verification {
         }
     }
 
-    private static void checkScales(Checkpoint checkpoint, GptqLinear linear, GptqTensors names) {
-        int groups = linear.scheme().groups(linear.in());
-        int middle = 1 << (linear.scheme().bits() - 1);
+    private static void checkScales(Checkpoint checkpoint, PackedLinear linear, PackedScheme scheme, String module) {
+        int groups = scheme.groups(linear.in());
+        int middle = 1 << scheme.bits() - 1;
         for (int group = 0; group < groups; group++) {
             for (int out = 0; out < linear.out(); out++) {
                 long index = (long) group * linear.out() + out;
                 float scale = linear.scale(group, out);
                 if (!(scale > 0) || !Float.isFinite(scale)) {
-                    throw damaged(checkpoint, names.scales(), "holds the scale " + scale, index);
+                    throw damaged(checkpoint, module + ".scales", "holds the scale " + scale, index);
                 }
-                if (linear.scheme().symmetric() && linear.zero(group, out) != middle) {
+                if (scheme.symmetric() && linear.zero(group, out) != middle) {
                     throw damaged(
                             checkpoint,
-                            names.zeros(),
+                            module + ".qzeros",
                             "holds the zero point " + linear.zero(group, out) + ", although sym is true in config.json",
                             index);
                 }

@@ -93,6 +93,118 @@ public final class LayerPass implements AutoCloseable {
         runMlp(weights, hidden, observer);
     }
 
+    /** What becomes of the residual stream when a layer is only looked at. */
+    public enum Residual {
+        /** It stays what it was before the layer. */
+        KEPT,
+        /** It becomes what it is after the layer. */
+        UPDATED
+    }
+
+    /**
+     * Runs a layer with weights that do not change, and shows the inputs of all its stages, chunk by chunk.
+     *
+     * @param hidden F32 [tokens, hidden size], the residual stream
+     */
+    public void observe(LayerWeights weights, ActivationStore hidden, StageInputs observer, Residual residual) {
+        DeviceMatrix copy =
+                DeviceMatrix.allocate(device, "residual stream", DType.F32, chunking.mostTokens(), config.hiddenSize());
+        try (var buffer = copy.buffer();
+                ActivationStore attended = oneChunk("attention results", config.queryWidth());
+                ActivationStore activated = oneChunk("activated gate", config.intermediateSize())) {
+            for (int chunk = 0; chunk < chunking.count(); chunk++) {
+                DeviceMatrix given = hidden.open(chunk);
+                DeviceMatrix stream = given;
+                if (residual == Residual.KEPT) {
+                    stream = copy.rows(0, given.rows());
+                    device.stream().copy(given.buffer(), given.byteOffset(), buffer, 0, given.byteSize());
+                }
+                observe(weights, stream, observer, chunk, attended.create(0), activated.create(0));
+                if (residual == Residual.UPDATED) {
+                    hidden.store(chunk, stream);
+                }
+            }
+        }
+    }
+
+    private void observe(
+            LayerWeights weights,
+            DeviceMatrix stream,
+            StageInputs observer,
+            int chunk,
+            DeviceMatrix attended,
+            DeviceMatrix activated) {
+        DeviceMatrix a = attended.rows(0, stream.rows());
+        StageWeights attentionIn = weights.stage(Stage.Kind.ATTENTION_IN);
+        StageWeights attentionOut = weights.stage(Stage.Kind.ATTENTION_OUT);
+        DeviceMatrix x = steps.normalize(stream, weights.attentionNorm());
+        observer.input(attentionIn.stage(), chunk, x);
+        steps.attend(x, attentionIn, a);
+        observer.input(attentionOut.stage(), chunk, a);
+        steps.addProjection(a, attentionOut, stream);
+        DeviceMatrix b = activated.rows(0, stream.rows());
+        StageWeights mlpIn = weights.stage(Stage.Kind.MLP_IN);
+        StageWeights mlpOut = weights.stage(Stage.Kind.MLP_OUT);
+        DeviceMatrix y = steps.normalize(stream, weights.mlpNorm());
+        observer.input(mlpIn.stage(), chunk, y);
+        steps.activate(y, mlpIn, b);
+        observer.input(mlpOut.stage(), chunk, b);
+        steps.addProjection(b, mlpOut, stream);
+    }
+
+    /**
+     * A half of a layer by itself: the attention or the MLP, from its normalized input to what it adds to the residual
+     * stream. The pass must stay open as long.
+     */
+    public final class Module implements AutoCloseable {
+
+        private final Stage.Kind first;
+        private final DeviceMatrix between;
+
+        private Module(Stage.Kind first) {
+            this.first = first;
+            int width = switch (first) {
+                case ATTENTION_IN -> config.queryWidth();
+                case MLP_IN -> config.intermediateSize();
+                default -> throw new IllegalArgumentException("no module begins with " + first);
+            };
+            between = DeviceMatrix.allocate(
+                    device, "activations within a module", operandType, chunking.mostTokens(), width);
+        }
+
+        /**
+         * Runs the module on a chunk.
+         *
+         * @param x operand type [tokens, hidden size], dense
+         * @param in the weights of the module's first stage
+         * @param out the weights of its second
+         * @param result F32 [tokens, hidden size], dense
+         */
+        public void run(DeviceMatrix x, StageWeights in, StageWeights out, DeviceMatrix result) {
+            DeviceMatrix inner = between.rows(0, x.rows());
+            if (first == Stage.Kind.ATTENTION_IN) {
+                steps.attend(x, in, inner);
+            } else {
+                steps.activate(x, in, inner);
+            }
+            steps.project(inner, out, result);
+        }
+
+        @Override
+        public void close() {
+            between.buffer().close();
+        }
+    }
+
+    /**
+     * A half of a layer by itself.
+     *
+     * @param first the first of its two stages
+     */
+    public Module module(Stage.Kind first) {
+        return new Module(first);
+    }
+
     private void runAttention(LayerWeights weights, ActivationStore hidden, StageObserver observer) {
         StageWeights in = weights.stage(Stage.Kind.ATTENTION_IN);
         StageWeights out = weights.stage(Stage.Kind.ATTENTION_OUT);

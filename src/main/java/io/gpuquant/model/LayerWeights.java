@@ -86,11 +86,13 @@ public final class LayerWeights implements AutoCloseable {
         return stages.get(kind.ordinal());
     }
 
-    DeviceMatrix attentionNorm() {
+    /** The weight of the norm before the attention, F32 [1, hidden size]. */
+    public DeviceMatrix attentionNorm() {
         return attentionNorm;
     }
 
-    DeviceMatrix mlpNorm() {
+    /** The weight of the norm before the MLP, F32 [1, hidden size]. */
+    public DeviceMatrix mlpNorm() {
         return mlpNorm;
     }
 

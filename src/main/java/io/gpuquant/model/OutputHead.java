@@ -48,6 +48,11 @@ public final class OutputHead implements AutoCloseable {
         }
     }
 
+    /** The type of the operands of matrix products. */
+    public DType operandType() {
+        return head.dtype();
+    }
+
     /** The most rows that {@link #logits} takes. */
     public int mostRows() {
         return logits.rows();

@@ -69,6 +69,11 @@ final class StepRunner implements AutoCloseable {
         activations.residualAdd(hidden, multiply(x, weights, delta.rows(0, x.rows())));
     }
 
+    /** What a projection adds to the residual stream. */
+    void project(DeviceMatrix x, StageWeights weights, DeviceMatrix out) {
+        multiply(x, weights, out);
+    }
+
     private DeviceMatrix multiply(DeviceMatrix x, StageWeights weights, DeviceMatrix product) {
         device.blas().gemm(device.stream(), Gemm.ofTransposedB(x, weights.stacked(), product));
         DeviceMatrix bias = weights.bias();

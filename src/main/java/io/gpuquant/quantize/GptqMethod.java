@@ -1,13 +1,11 @@
 package io.gpuquant.quantize;
 
-import io.gpuquant.InputException;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.kernels.ConvertKernels;
 import io.gpuquant.kernels.HessianKernels;
 import io.gpuquant.kernels.QuantizeKernels;
 import io.gpuquant.tensor.DType;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -49,8 +47,8 @@ public final class GptqMethod implements QuantizationMethod {
         if (gram == null) {
             throw new IllegalArgumentException("GPTQ of " + task.names() + " without a Gram matrix");
         }
-        float[] diagonal = diagonal(gram);
-        requireFinite(diagonal, task);
+        float[] diagonal = GramDiagonal.of(device, gram);
+        GramDiagonal.requireFinite(diagonal, task.names().getFirst());
         new HessianKernels(device.stream()).symmetrize(gram);
         int dead = 0;
         for (float value : diagonal) {
@@ -88,30 +86,6 @@ public final class GptqMethod implements QuantizationMethod {
 
     /** What is reported of every linear of a stage. */
     private record Outcome(Damping damping, int dead) {}
-
-    private float[] diagonal(DeviceMatrix gram) {
-        int n = gram.rows();
-        DeviceMatrix diagonal = DeviceMatrix.allocate(device, "diagonal of the Gram matrix", DType.F32, n, 1);
-        float[] values = new float[n];
-        try (var buffer = diagonal.buffer()) {
-            // The diagonal is a column whose rows lie one row and one element apart.
-            convert.copy(new DeviceMatrix(gram.buffer(), gram.byteOffset(), DType.F32, n, 1, n + 1), diagonal);
-            device.stream().copyToHost(diagonal, MemorySegment.ofArray(values));
-            device.stream().synchronize();
-        }
-        return values;
-    }
-
-    private static void requireFinite(float[] diagonal, StageTask task) {
-        for (int i = 0; i < diagonal.length; i++) {
-            if (!Float.isFinite(diagonal[i])) {
-                throw new InputException(
-                        "input feature " + i + " of " + task.names().getFirst()
-                                + " is not a finite number for some token of the calibration text; the checkpoint is damaged, or"
-                                + " its activations exceed the range of its type");
-            }
-        }
-    }
 
     private ColumnOrder order(float[] diagonal, int groupSize) {
         return switch (options.ordering()) {

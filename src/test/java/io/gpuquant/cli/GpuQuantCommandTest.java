@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.gpuquant.Version;
+import io.gpuquant.format.GptqVersion;
 import io.gpuquant.job.QuantizationJobOptions;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -137,7 +138,8 @@ class GpuQuantCommandTest {
         option.model = model;
         option.groupSize = -1;
 
-        assertThat(option.toOptions(new QuantizationJobOptions.Rtn()).output())
+        assertThat(option.toOptions(new QuantizationJobOptions.Rtn(), true, GptqVersion.V1)
+                        .output())
                 .isEqualTo(folder.resolve("Llama-rtn-4bit"));
         CommandRun.of("rtn", "/").requireRefused(2, "no name for the output follows from /; give one with --out");
     }

@@ -347,6 +347,6 @@ class VerifyCommandTest {
     void otherMethodsCannotBeVerified() throws IOException {
         changeConfig(config -> config.putObject("quantization_config").put("quant_method", "bitsandbytes"));
 
-        verify().requireRefused(DAMAGED, "quantized by bitsandbytes; only plain and GPTQ checkpoints");
+        verify().requireRefused(DAMAGED, "quantized by bitsandbytes; only plain, GPTQ and AWQ checkpoints");
     }
 }

@@ -195,7 +195,7 @@ class EvaluatorTest {
     private TokenScores score(RandomModel model, int[]... sequences) {
         model.write(folder);
         try (OpenModel opened = OpenModel.open(folder)) {
-            assertThat(opened.gptq()).isEmpty();
+            assertThat(opened.scheme()).isEmpty();
             return new Evaluator(device, opened.structure(), opened.weights(device))
                     .score(TestSequences.of(sequences), done -> {});
         }

@@ -100,7 +100,7 @@ class GptqEvaluationTest {
         try (OpenModel opened = OpenModel.open(quantized.packed().write(folder))) {
             assertThat(opened.weights(device).dtype(DOWN + ".weight")).isEqualTo(DType.BF16);
             assertThat(opened.weights(device).dtype("lm_head.weight")).isEqualTo(DType.F16);
-            assertThat(opened.gptq()).contains(scheme(GptqVersion.V1));
+            assertThat(opened.scheme()).contains(scheme(GptqVersion.V1));
         }
     }
 
@@ -205,7 +205,7 @@ class GptqEvaluationTest {
     private float[] score(RandomModel scored, boolean gptq) {
         scored.write(folder);
         try (OpenModel opened = OpenModel.open(folder)) {
-            assertThat(opened.gptq().isPresent()).isEqualTo(gptq);
+            assertThat(opened.scheme().isPresent()).isEqualTo(gptq);
             return new Evaluator(device, opened.structure(), opened.weights(device))
                     .score(TestSequences.of(model.sequences(1, 33, 65)), done -> {})
                     .ofSequence(0);

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.InputException;
 import io.gpuquant.calibration.CalibrationOptions;
+import io.gpuquant.format.GptqScheme;
 import io.gpuquant.format.GptqVersion;
 import io.gpuquant.model.ModelConfig;
 import io.gpuquant.safetensors.Checkpoint;
@@ -178,22 +179,15 @@ class PreflightTest {
     void actOrderIsSaidOnlyWhereGroupsAreNotConsecutive() {
         ModelConfig config = written();
 
-        assertThat(Preflight.choose(withMethod(64, gptq(true, false)), config)
-                        .scheme()
-                        .descAct())
-                .isTrue();
-        assertThat(Preflight.choose(withMethod(64, gptq(true, true)), config)
-                        .scheme()
-                        .descAct())
+        assertThat(descAct(withMethod(64, gptq(true, false)), config)).isTrue();
+        assertThat(descAct(withMethod(64, gptq(true, true)), config)).isFalse();
+        assertThat(descAct(withMethod(-1, gptq(true, false)), config)).isFalse();
+        assertThat(descAct(withMethod(64, new QuantizationJobOptions.Rtn()), config))
                 .isFalse();
-        assertThat(Preflight.choose(withMethod(-1, gptq(true, false)), config)
-                        .scheme()
-                        .descAct())
-                .isFalse();
-        assertThat(Preflight.choose(withMethod(64, new QuantizationJobOptions.Rtn()), config)
-                        .scheme()
-                        .descAct())
-                .isFalse();
+    }
+
+    private static boolean descAct(QuantizationJobOptions options, ModelConfig config) {
+        return Preflight.choose(options, config).scheme() instanceof GptqScheme scheme && scheme.descAct();
     }
 
     @Test

@@ -43,7 +43,8 @@ record GridOracle(short scaleBits, int zero, int largest) {
         return best;
     }
 
-    private static GridOracle ofRange(float lo, float hi, QuantizationGrid grid) {
+    /** The grid of a range that holds zero and more. */
+    static GridOracle ofRange(float lo, float hi, QuantizationGrid grid) {
         int largest = grid.largestCode();
         short scale = storable((hi - lo) / largest);
         if (grid.symmetric()) {

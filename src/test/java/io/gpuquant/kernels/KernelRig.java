@@ -128,6 +128,22 @@ final class KernelRig implements AutoCloseable {
         return new PackKernels(stream(), module("pack"));
     }
 
+    AwqKernels awq() {
+        return new AwqKernels(stream(), module("awq"), module("awq_grid"));
+    }
+
+    NibbleKernels nibbles() {
+        return new NibbleKernels(stream(), module("nibbles"));
+    }
+
+    ScaleKernels scale() {
+        return new ScaleKernels(stream(), module("scale"));
+    }
+
+    ReductionKernels reductions() {
+        return new ReductionKernels(device, module("reduce"));
+    }
+
     private KernelModule module(String family) {
         if (!twins) {
             return KernelFiles.module(family + ".ptx");

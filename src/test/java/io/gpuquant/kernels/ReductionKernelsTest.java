@@ -1,6 +1,7 @@
 package io.gpuquant.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.within;
 
@@ -85,6 +86,51 @@ final class ReductionKernelsTest {
         assertThat(outcomes)
                 .allSatisfy(outcome ->
                         assertThat(outcome.result()).as(outcome.label()).isCloseTo(2e-3, within(1e-5)));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1, 4", "3, 700", "40, 516"})
+    void keepsSumsOnTheDeviceUntilTheyAreRead(int rows, int columns) {
+        float[] a = gaussian(rows * columns, 3);
+        float[] b = gaussian(rows * columns, 4);
+        double difference = 0;
+        double dot = 0;
+        for (int i = 0; i < a.length; i++) {
+            difference += Math.pow(a[i] - b[i], 2);
+            dot += (double) a[i] * b[i];
+        }
+        double expected = 2 * difference;
+        double expectedDot = dot;
+        List<Outcome<List<Double>>> outcomes = LAB.exactly(run -> {
+            DeviceMatrix x = run.put(DType.F32, rows, columns, a);
+            DeviceMatrix y = run.put(DType.F32, rows, columns, b);
+            try (var sums = new ReductionKernels(run.device(), run.kernels()).sums(3, 2)) {
+                sums.addSquaredDifference(2, x, y);
+                sums.addDot(0, x, y);
+                sums.addSquaredDifference(2, y, x);
+                return java.util.Arrays.stream(sums.read()).boxed().toList();
+            }
+        });
+        assertThat(outcomes).allSatisfy(outcome -> {
+            assertThat(outcome.result().get(0)).as(outcome.label()).isCloseTo(expectedDot, within(1e-9 * a.length));
+            assertThat(outcome.result().get(1)).as(outcome.label()).isZero();
+            // Differences are rounded to float32 before they are squared.
+            assertThat(outcome.result().get(2)).as(outcome.label()).isCloseTo(expected, within(1e-6 * expected));
+        });
+    }
+
+    @Test
+    void refusesMorePiecesThanThereIsRoomFor() {
+        LAB.fast(run -> {
+            DeviceMatrix one = run.put(DType.F32, 1, 4, new float[4]);
+            try (var sums = new ReductionKernels(run.device()).sums(1, 1)) {
+                sums.addDot(0, one, one);
+                assertThatExceptionOfType(IllegalStateException.class)
+                        .isThrownBy(() -> sums.addDot(0, one, one))
+                        .withMessageContaining("more than 1 pieces");
+            }
+            return true;
+        });
     }
 
     @Test

@@ -33,7 +33,10 @@ final class Checks {
                         HessianChecks.all(),
                         QuantizeChecks.all(),
                         GptqChecks.all(),
-                        PackChecks.all())
+                        PackChecks.all(),
+                        ScaleChecks.all(),
+                        AwqChecks.all(),
+                        NibbleChecks.all())
                 .flatMap(List::stream)
                 .toList();
     }

@@ -16,8 +16,8 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Packs the linears of a quantized stage on the device, writes them, and gives the stage the weights they stand for. */
-final class PackedLinearWriter {
+/** Writes linears in the layout of GPTQ. */
+final class GptqLinearWriter implements StageWriter {
 
     private final Device device;
     private final GptqScheme scheme;
@@ -25,7 +25,7 @@ final class PackedLinearWriter {
     private final PackKernels pack;
     private final ConvertKernels convert;
 
-    PackedLinearWriter(Device device, GptqScheme scheme, TensorOutput output) {
+    GptqLinearWriter(Device device, GptqScheme scheme, TensorOutput output) {
         this.device = device;
         this.scheme = scheme;
         this.output = output;
@@ -33,8 +33,8 @@ final class PackedLinearWriter {
         convert = new ConvertKernels(device.stream());
     }
 
-    /** Writes all linears of a stage; {@code weights} then holds what an engine will compute with. */
-    void write(QuantizedStage quantized, StageWeights weights) {
+    @Override
+    public void write(QuantizedStage quantized, StageWeights weights) {
         Stage stage = weights.stage();
         List<DeviceBuffer> owned = new ArrayList<>();
         try {

@@ -1,0 +1,87 @@
+package io.gpuquant.job;
+
+import io.gpuquant.device.Device;
+import io.gpuquant.format.PackedScheme;
+import io.gpuquant.kernels.QuantizationGrid;
+import io.gpuquant.model.DecoderLayer;
+import io.gpuquant.model.LayerWeights;
+import io.gpuquant.model.LinearSpec;
+import io.gpuquant.model.StageObserver;
+import io.gpuquant.quantize.AwqOptions;
+import io.gpuquant.quantize.GptqMethod;
+import io.gpuquant.quantize.GptqOptions;
+import io.gpuquant.quantize.LinearReport;
+import io.gpuquant.quantize.QuantizationMethod;
+import io.gpuquant.quantize.RoundToNearest;
+import io.gpuquant.tensor.DType;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
+
+/**
+ * What a layer quantizer is made of.
+ *
+ * @param loader gives the weights of a layer as they are in the source
+ * @param types the type of a tensor in the source
+ * @param isQuantized whether a linear is to be quantized at all; the same for all linears of a stage
+ * @param listener is told of each linear that is done
+ * @param watch goes between a pass and what sees the inputs of its stages
+ */
+record QuantizerSettings(
+        Device device,
+        PackedScheme scheme,
+        Function<DecoderLayer, LayerWeights> loader,
+        Function<String, DType> types,
+        TensorOutput output,
+        Predicate<LinearSpec> isQuantized,
+        Consumer<LinearReport> listener,
+        UnaryOperator<StageObserver> watch) {
+
+    /** The quantizer that was asked for. */
+    LayerQuantizer quantizer(QuantizationJobOptions options) {
+        return switch (options.method()) {
+            case QuantizationJobOptions.Rtn rtn ->
+                stagewise(new RoundToNearest(
+                        device, grid(options, QuantizationGrid.Search.MIN_MAX), options.groupSize()));
+            case QuantizationJobOptions.Gptq gptq ->
+                stagewise(new GptqMethod(
+                        device,
+                        new GptqOptions(
+                                grid(
+                                        options,
+                                        gptq.mse() ? QuantizationGrid.Search.MSE : QuantizationGrid.Search.MIN_MAX),
+                                options.groupSize(),
+                                ordering(gptq),
+                                gptq.staticGroups(),
+                                gptq.damping())));
+            case QuantizationJobOptions.Awq awq ->
+                new AwqLayerQuantizer(
+                        this,
+                        new AwqOptions(
+                                grid(options, QuantizationGrid.Search.MIN_MAX),
+                                options.groupSize(),
+                                awq.ratios(),
+                                awq.duo(),
+                                awq.clip()),
+                        awq);
+        };
+    }
+
+    private StagewiseQuantizer stagewise(QuantizationMethod method) {
+        StageWriter writer = StageWriter.of(device, scheme, output);
+        return new StagewiseQuantizer(loader, new StageQuantizer(device, method, writer, isQuantized, listener), watch);
+    }
+
+    private static QuantizationGrid grid(QuantizationJobOptions options, QuantizationGrid.Search search) {
+        return new QuantizationGrid(
+                options.bits(), options.symmetric(), options.version().smallestZero(), search);
+    }
+
+    private static GptqOptions.Ordering ordering(QuantizationJobOptions.Gptq gptq) {
+        if (gptq.descAct()) {
+            return GptqOptions.Ordering.ACTIVATION;
+        }
+        return gptq.groupAware() ? GptqOptions.Ordering.GROUP_AWARE : GptqOptions.Ordering.NATURAL;
+    }
+}

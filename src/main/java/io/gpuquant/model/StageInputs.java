@@ -1,0 +1,14 @@
+package io.gpuquant.model;
+
+import io.gpuquant.device.DeviceMatrix;
+
+/** Is shown the inputs of every stage of a layer whose weights stay as they are. */
+public interface StageInputs {
+
+    /**
+     * Called once per chunk and stage.
+     *
+     * @param x the input of the stage's linears, operand type [tokens, in]; valid during the call
+     */
+    void input(Stage stage, int chunk, DeviceMatrix x);
+}
