@@ -69,6 +69,7 @@ twins:
 
 DEMO := target/demo
 DEMO_LENGTH := 256
+DEMO_TOKENS := 49152
 
 # Quantizes the demo model by rounding and by GPTQ, on a GPU if one is there, and compares both with the original.
 demo: build
@@ -83,7 +84,7 @@ demo: build
 	@echo
 	@echo "== both against the original, on text that neither has seen"
 	@$(GPUQUANT) compare datasets/demo-llama $(DEMO)/rtn-4bit-g128 $(DEMO)/gptq-4bit-g128 \
-	    --text datasets/validation.jsonl --sequence-length $(DEMO_LENGTH) --quiet
+	    --text datasets/validation.jsonl --sequence-length $(DEMO_LENGTH) --tokens $(DEMO_TOKENS) --quiet
 	@echo
 	@echo "The quantized checkpoint lies in $(DEMO)/gptq-4bit-g128; gpuquant verified it when it was written."
 

@@ -22,6 +22,11 @@ final class SideBySide implements AutoCloseable {
     /** The share of the device's memory that residual streams may take; layers, chunks and logits need the rest. */
     private static final double STREAM_SHARE = 0.4;
 
+    private static final int VECTOR = 4;
+
+    /** Sums that a squared distance may need. */
+    private static final int TERMS = 3;
+
     private final Device device;
     private final TokenSequences sequences;
     private final Chunking chunking;
@@ -85,29 +90,45 @@ final class SideBySide implements AutoCloseable {
             for (RunningModel model : models) {
                 model.runLayer(layer);
             }
+            double[] ofLayer = relativeErrors();
             for (int other = 1; other < models.size(); other++) {
-                errors.get(other)[layer] = relativeError(models.get(other));
+                errors.get(other)[layer] = ofLayer[other];
             }
             layersDone.accept(layer + 1);
         }
         return errors;
     }
 
-    /** The squared distance of a residual stream to the first model's, over the square of the latter. */
-    private double relativeError(RunningModel model) {
-        ReductionKernels reductions = new ReductionKernels(device);
-        double ours = 0;
-        double mixed = 0;
-        double reference = 0;
-        for (int chunk = 0; chunk < chunking.count(); chunk++) {
-            DeviceMatrix x = model.hidden().open(chunk);
-            DeviceMatrix base = models.getFirst().hidden().open(chunk);
-            // Products of float32 numbers and their sums in float64: the difference below keeps ten digits.
-            ours += reductions.dot(x, x);
-            mixed += reductions.dot(x, base);
-            reference += reductions.dot(base, base);
+    /** Of each model's residual stream: the squared distance to the first model's, over the square of the latter. */
+    private double[] relativeErrors() {
+        try (ReductionKernels.Sums sums = new ReductionKernels(device).sums(models.size() * TERMS, chunking.count())) {
+            for (int chunk = 0; chunk < chunking.count(); chunk++) {
+                DeviceMatrix reference = models.getFirst().hidden().open(chunk);
+                sums.addDot(0, reference, reference);
+                for (int other = 1; other < models.size(); other++) {
+                    addDistance(sums, other * TERMS, models.get(other).hidden().open(chunk), reference);
+                }
+            }
+            double[] squares = sums.read();
+            double[] errors = new double[models.size()];
+            for (int other = 1; other < models.size(); other++) {
+                double distance = squares[other * TERMS] - 2 * squares[other * TERMS + 1] + squares[other * TERMS + 2];
+                errors[other] = squares[0] == 0 ? 0 : Math.max(0, distance) / squares[0];
+            }
+            return errors;
         }
-        return reference == 0 ? 0 : Math.max(0, ours - 2 * mixed + reference) / reference;
+    }
+
+    /** Adds to a sum, and to another that is to be subtracted twice, what makes the squared distance of two matrices. */
+    private static void addDistance(ReductionKernels.Sums sums, int first, DeviceMatrix x, DeviceMatrix reference) {
+        if (x.columns() % VECTOR == 0) {
+            sums.addSquaredDifference(first, x, reference);
+        } else {
+            // Rare widths that do not fall into vectors. The sums are float64, so the difference keeps ten digits.
+            sums.addDot(first, x, x);
+            sums.addDot(first + 1, x, reference);
+            sums.addDot(first + 2, reference, reference);
+        }
     }
 
     private void scoreChunk(PredictionScores scores, int chunk) {
