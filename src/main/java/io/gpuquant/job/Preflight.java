@@ -147,7 +147,8 @@ final class Preflight {
 
     private static GptqScheme gptqScheme(QuantizationJobOptions options, GptqVersion version) {
         if (options.method() instanceof QuantizationJobOptions.Awq) {
-            throw new UsageException("AWQ checkpoints are not written in the format " + version.formatName());
+            throw new UsageException("--format " + version.formatName()
+                    + " is not for AWQ; use --version GEMM or GEMV, or quantize with gpuquant gptq");
         }
         // Where groups are runs of consecutive features, engines need not look at g_idx, and are told so.
         boolean descAct = options.method() instanceof QuantizationJobOptions.Gptq gptq
@@ -160,7 +161,8 @@ final class Preflight {
     private static AwqScheme awqScheme(QuantizationJobOptions options, AwqVersion version) {
         int groupSize = options.groupSize();
         if (options.method() instanceof QuantizationJobOptions.Gptq) {
-            throw new UsageException("GPTQ checkpoints are not written in the format of AWQ");
+            throw new UsageException(
+                    "--format awq is for codes rounded to nearest; use gptq or gptq_v2, or quantize with gpuquant awq");
         }
         if (options.bits() != AWQ_BITS) {
             throw new UsageException("--bits " + options.bits()

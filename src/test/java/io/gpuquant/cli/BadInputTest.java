@@ -258,9 +258,17 @@ class BadInputTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"--damp=little", "--format=awq", "--device-memory=large", "--device-memory=-1GB", "--bits"})
+    @ValueSource(
+            strings = {"--damp=little", "--format=marlin", "--device-memory=large", "--device-memory=-1GB", "--bits"})
     void valuesThatAreNone(String option) {
         gptq(option).requireRefused(USAGE, "'gpuquant gptq --help' explains");
+    }
+
+    @Test
+    void formatOfAnotherMethod() {
+        new TinyModel().write(model);
+
+        gptq("--format=awq").requireRefused(USAGE, "--format awq", "gptq_v2");
     }
 
     @Test

@@ -33,7 +33,7 @@ class QuantizeCommandsTest {
 
         Path made = folder.resolve("model-gptq-4bit-g128");
         assertThat(run.out())
-                .contains(made.toString(), "14 quantized", "8 of 871 sequences of 32 tokens from built-in.jsonl");
+                .contains(made.toString(), "14 quantized", "8 of 4095 sequences of 32 tokens from built-in.jsonl");
         assertThat(run.out()).contains("65 tensors read back").contains("on average; most: model.layers.");
         assertThat(run.err()).contains("device: ", "layer 1/2: relative error", "layer 2/2", "verifying");
         assertThat(new MadeCheckpoint(made).json("config.json"))

@@ -67,7 +67,7 @@ class WholeDeviceTest {
             assertThat(report.reference()).contains("sm_80");
             assertThat(deviating(report)).containsExactly("library products", "library Grams");
             assertThat(fake.calls("cuLaunchKernel")).hasSizeGreaterThan(200);
-            assertThat(fake.calls("cuModuleLoadDataEx")).hasSize(20);
+            assertThat(fake.calls("cuModuleLoadDataEx")).hasSize(21);
         }
     }
 
