@@ -323,7 +323,7 @@ class AwqCommandTest {
                 .requireRefused(USAGE, "--version GEMV", "GEMM");
         awq(model, made, "--grid", "-1").requireRefused(USAGE, "--grid -1");
         CommandRun.of("gptq", model, "--out", made, "--format", "awq", "--group-size", "32")
-                .requireRefused(USAGE, "not written in the format of AWQ");
+                .requireRefused(USAGE, "--format awq", "gptq_v2");
         assertThat(made).doesNotExist();
     }
 
