@@ -3,7 +3,9 @@ package io.gpuquant.calibration;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
+import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.gpuquant.InputException;
 import java.io.ByteArrayInputStream;
@@ -13,12 +15,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The tokenizer of a checkpoint: its tokenizer.json, run by the Hugging Face tokenizers library. Special tokens are added as
  * the file's post-processor says; truncation and padding that the file may ask for are switched off. Safe for use by several
- * threads.
+ * threads; closing it waits for texts that are being encoded.
  */
 public final class TextTokenizer implements AutoCloseable {
 
@@ -28,6 +32,9 @@ public final class TextTokenizer implements AutoCloseable {
     private final Path file;
     private final HuggingFaceTokenizer tokenizer;
     private final int vocabularySize;
+
+    /** Held for reading while native code uses the tokenizer, and for writing while it is freed. */
+    private final ReadWriteLock use = new ReentrantReadWriteLock();
 
     private TextTokenizer(Path file, HuggingFaceTokenizer tokenizer, int vocabularySize) {
         this.file = file;
@@ -71,17 +78,53 @@ public final class TextTokenizer implements AutoCloseable {
         }
         // DJL's own Encoding also makes a string and a span for every token, which take more memory and time than the
         // ids.
-        long encoding = encoding(text);
+        use.readLock().lock();
         try {
-            return checked(encoding);
+            long encoding = encoding(text);
+            try {
+                return checked(encoding);
+            } finally {
+                TokenizersLibrary.LIB.deleteEncoding(encoding);
+            }
         } finally {
-            TokenizersLibrary.LIB.deleteEncoding(encoding);
+            use.readLock().unlock();
         }
     }
 
-    /** The token ids of several texts, each encoded by itself, on all processors; the same ids as one after the other. */
+    /**
+     * The token ids of several texts, each encoded by itself, on all processors; the same ids as one after the other.
+     *
+     * @throws InputException the one that the first text with a fault gives, whatever the order of work
+     */
     List<int[]> encodeAll(List<String> texts) {
-        return texts.parallelStream().map(this::encode).toList();
+        // A parallel stream gives up at the first exception and lets other texts go on in the background, so an outcome
+        // is collected for every text before any is thrown.
+        List<Outcome> outcomes = texts.parallelStream().map(this::outcome).toList();
+        return outcomes.stream().map(Outcome::tokens).toList();
+    }
+
+    /** What encoding one text gave: tokens, or why there are none. */
+    private sealed interface Outcome {
+
+        int[] tokens();
+
+        record Encoded(int[] tokens) implements Outcome {}
+
+        record Refused(RuntimeException reason) implements Outcome {
+
+            @Override
+            public int[] tokens() {
+                throw reason;
+            }
+        }
+    }
+
+    private Outcome outcome(String text) {
+        try {
+            return new Outcome.Encoded(encode(text));
+        } catch (RuntimeException reason) {
+            return new Outcome.Refused(reason);
+        }
     }
 
     private long encoding(String text) {
@@ -115,7 +158,12 @@ public final class TextTokenizer implements AutoCloseable {
 
     @Override
     public void close() {
-        tokenizer.close();
+        use.writeLock().lock();
+        try {
+            tokenizer.close();
+        } finally {
+            use.writeLock().unlock();
+        }
     }
 
     private static InputException missing(Path modelFolder) {
@@ -132,7 +180,9 @@ public final class TextTokenizer implements AutoCloseable {
 
     /** The parts of a tokenizer.json that are checked before native code, which may abort the process, sees it. */
     @JsonIgnoreProperties(ignoreUnknown = true)
-    private record Outline(@Nullable Model model) {}
+    private record Outline(
+            @Nullable Model model,
+            @JsonProperty("post_processor") @Nullable JsonNode postProcessor) {}
 
     @JsonIgnoreProperties(ignoreUnknown = true)
     private record Model(@Nullable Double dropout) {}
@@ -154,6 +204,9 @@ public final class TextTokenizer implements AutoCloseable {
                 throw new InputException(file + " has a dropout of " + dropout
                         + ", which makes its tokens random; set \"dropout\" to null in it");
             }
+            if (outline.postProcessor() != null) {
+                requireTemplateTokens(file, outline.postProcessor());
+            }
             return json;
         } catch (JsonProcessingException e) {
             throw damaged(
@@ -163,6 +216,23 @@ public final class TextTokenizer implements AutoCloseable {
                     e);
         } catch (IOException e) {
             throw damaged(file, String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    /** Native code looks the special tokens of a template up without asking whether they are there. */
+    private static void requireTemplateTokens(Path file, JsonNode processor) {
+        processor.path("processors").forEach(part -> requireTemplateTokens(file, part));
+        for (String template : List.of("single", "pair")) {
+            for (JsonNode piece : processor.path(template)) {
+                JsonNode token = piece.path("SpecialToken").path("id");
+                if (token.isTextual() && !processor.path("special_tokens").has(token.textValue())) {
+                    throw damaged(
+                            file,
+                            "its template \"" + template + "\" has the special token "
+                                    + JsonLines.quoted(token.textValue()) + ", which its special_tokens lack",
+                            null);
+                }
+            }
         }
     }
 

@@ -92,6 +92,58 @@ class TextTokenizerTest {
     }
 
     @Test
+    void isNotFreedWhileTextsAreEncoded() {
+        // A text with a fault at the front ends the call early; the tokenizer is closed at once.
+        String faulty = "The potter of Stoneworth";
+        String longText = "The potter of ".repeat(2000);
+        List<String> texts = IntStream.range(0, 64)
+                .mapToObj(i -> i % 8 == 0 ? faulty : longText)
+                .toList();
+
+        for (int attempt = 0; attempt < 20; attempt++) {
+            try (TextTokenizer tokenizer = TextTokenizer.open(DEMO, 900)) {
+                assertThatThrownBy(() -> tokenizer.encodeAll(texts))
+                        .isInstanceOf(InputException.class)
+                        .hasMessageContaining("gives the token 958");
+            }
+        }
+    }
+
+    @Test
+    void closesOnlyWhenNoThreadEncodes() throws InterruptedException {
+        for (int attempt = 0; attempt < 20; attempt++) {
+            TextTokenizer tokenizer = TextTokenizer.open(DEMO, VOCABULARY);
+            Thread encoder = Thread.ofPlatform().start(() -> {
+                try {
+                    while (tokenizer.encode("The potter of ".repeat(500)).length > 0) {
+                        Thread.onSpinWait();
+                    }
+                } catch (IllegalStateException closed) {
+                    // What the other thread waits for.
+                }
+            });
+            Thread.sleep(2);
+            tokenizer.close();
+            encoder.join();
+        }
+    }
+
+    @Test
+    void refusesATemplateWithASpecialTokenThatIsNotDefined() throws IOException {
+        ObjectNode json = demoTokenizer();
+        ((ObjectNode) json.path("post_processor").path("special_tokens")).removeAll();
+        writeAndRefuse(
+                json.toString(),
+                "tokenizer.json is damaged (its template \"single\" has the special token \"<|begin_of_text|>\"");
+
+        ObjectNode sequence = demoTokenizer();
+        ObjectNode wrapper = new ObjectMapper().createObjectNode().put("type", "Sequence");
+        wrapper.putArray("processors").add(json.path("post_processor"));
+        sequence.set("post_processor", wrapper);
+        writeAndRefuse(sequence.toString(), "which its special_tokens lack");
+    }
+
+    @Test
     void refusesHalfASurrogatePair() {
         try (TextTokenizer tokenizer = TextTokenizer.open(DEMO, VOCABULARY)) {
             assertThatThrownBy(() -> tokenizer.encode("a\ud83db")).isInstanceOf(IllegalArgumentException.class);
