@@ -60,7 +60,9 @@ class ArchitectureTest {
     /** What each package may import, besides the root package with the exceptions that users see. */
     private static final Map<String, Set<String>> ALLOWED = Map.ofEntries(
             entry("tensor", Set.of()),
-            entry("safetensors", Set.of("tensor")),
+            entry("file", Set.of()),
+            entry("safetensors", Set.of("file", "tensor")),
+            entry("gguf", Set.of("file", "tensor")),
             entry("ptx.syntax", Set.of()),
             entry("ptx", Set.of("ptx.syntax", "tensor")),
             entry("device", Set.of("tensor")),

@@ -1,5 +1,7 @@
 package io.gpuquant.safetensors;
 
+import io.gpuquant.file.Quoted;
+import io.gpuquant.file.MappedFile;
 import io.gpuquant.InputException;
 import io.gpuquant.tensor.HostTensor;
 import java.io.IOException;
@@ -186,7 +188,7 @@ public final class Checkpoint implements AutoCloseable {
         try (Stream<Path> paths = Files.list(directory)) {
             names = paths.map(path -> path.getFileName().toString()).sorted().toList();
         } catch (IOException | UncheckedIOException e) {
-            return SafetensorsFile.unreadable(directory, e);
+            return MappedFile.unreadable(directory, e);
         }
         String missing = directory + " holds neither " + SINGLE_FILE + " nor " + ShardIndex.FILE_NAME;
         Optional<String> other =

@@ -1,5 +1,6 @@
 package io.gpuquant.safetensors;
 
+import io.gpuquant.file.Quoted;
 import java.nio.charset.CharsetEncoder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;

@@ -1,5 +1,9 @@
 package io.gpuquant.safetensors;
 
+import io.gpuquant.file.OutputFile;
+import io.gpuquant.file.Quoted;
+import io.gpuquant.file.OutputFailure;
+import io.gpuquant.file.DurableFile;
 import io.gpuquant.InputException;
 import io.gpuquant.ResourceException;
 import io.gpuquant.UsageException;
@@ -28,7 +32,7 @@ public final class CheckpointWriter implements AutoCloseable {
 
     private final Path directory;
     private final CheckpointLayout layout;
-    private final Map<ShardLayout, ShardFile> files = new HashMap<>();
+    private final Map<ShardLayout, OutputFile> files = new HashMap<>();
     private final Map<String, WrittenRanges> written = new HashMap<>();
 
     private CheckpointWriter(Path directory, CheckpointLayout layout) {
@@ -167,12 +171,12 @@ public final class CheckpointWriter implements AutoCloseable {
     /** Closes the files without finishing. */
     @Override
     public void close() {
-        files.values().forEach(ShardFile::close);
+        files.values().forEach(OutputFile::close);
     }
 
     @FunctionalInterface
     private interface Opening {
-        ShardFile open(Path path, ShardLayout layout);
+        OutputFile open(Path path, ShardLayout layout);
     }
 
     private static CheckpointWriter opened(Path directory, CheckpointLayout layout, Opening opening) {
@@ -199,7 +203,7 @@ public final class CheckpointWriter implements AutoCloseable {
         }
     }
 
-    private ShardFile fileOf(ShardLayout shard) {
+    private OutputFile fileOf(ShardLayout shard) {
         return Objects.requireNonNull(files.get(shard));
     }
 

@@ -1,5 +1,6 @@
 package io.gpuquant.safetensors;
 
+import io.gpuquant.file.Quoted;
 import io.gpuquant.InputException;
 import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.Elements;

@@ -1,17 +1,11 @@
 package io.gpuquant.safetensors;
 
 import io.gpuquant.InputException;
+import io.gpuquant.file.MappedFile;
+import io.gpuquant.file.Quoted;
 import io.gpuquant.tensor.HostTensor;
-import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.channels.FileChannel;
-import java.nio.file.AccessDeniedException;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.util.HashMap;
 import java.util.Map;
 
@@ -24,17 +18,15 @@ import java.util.Map;
  */
 public final class SafetensorsFile implements AutoCloseable {
 
-    private final Path path;
-    private final Arena arena;
+    private final MappedFile file;
     private final MemorySegment data;
     private final SafetensorsHeader header;
     private final Map<String, TensorInfo> byName = new HashMap<>();
 
-    private SafetensorsFile(Path path, Arena arena, MemorySegment bytes, SafetensorsHeader header) {
-        this.path = path;
-        this.arena = arena;
+    private SafetensorsFile(MappedFile file, SafetensorsHeader header) {
+        this.file = file;
         this.header = header;
-        this.data = bytes.asSlice(header.dataStart());
+        this.data = file.bytes().asSlice(header.dataStart());
         header.tensors().forEach(tensor -> byName.put(tensor.name(), tensor));
     }
 
@@ -43,22 +35,19 @@ public final class SafetensorsFile implements AutoCloseable {
      *
      * @throws InputException when the file cannot be read, or is not a safetensors file as the format has it
      */
-    @SuppressWarnings("MustBeClosedChecker") // close() closes the arena
     public static SafetensorsFile open(Path path) {
-        requireRegularFile(path);
-        Arena arena = Arena.ofShared();
+        MappedFile file = MappedFile.open(path);
         try {
-            MemorySegment bytes = map(path, arena);
-            return new SafetensorsFile(path, arena, bytes, SafetensorsHeader.parse(bytes, path));
+            return new SafetensorsFile(file, SafetensorsHeader.parse(file.bytes(), path));
         } catch (Throwable e) {
-            arena.close();
+            file.close();
             throw e;
         }
     }
 
     /** The file as it was named to {@link #open}. */
     public Path path() {
-        return path;
+        return file.path();
     }
 
     /** The checked header. */
@@ -79,7 +68,7 @@ public final class SafetensorsFile implements AutoCloseable {
     public HostTensor tensor(String name) {
         TensorInfo info = byName.get(name);
         if (info == null) {
-            throw new InputException(path + " has no tensor " + Quoted.text(name)
+            throw new InputException(path() + " has no tensor " + Quoted.text(name)
                     + "; 'gpuquant inspect' lists what a checkpoint holds");
         }
         return new HostTensor(name, info.dtype(), info.shape(), data.asSlice(info.offset(), info.byteSize()));
@@ -88,34 +77,6 @@ public final class SafetensorsFile implements AutoCloseable {
     /** Unmaps the file; its tensors can no longer be read. */
     @Override
     public void close() {
-        arena.close();
-    }
-
-    /** Opening a pipe would wait for a writer, and a directory can be opened but not read: so ask before opening. */
-    static void requireRegularFile(Path path) {
-        try {
-            BasicFileAttributes attributes = Files.readAttributes(path, BasicFileAttributes.class);
-            if (!attributes.isRegularFile()) {
-                throw new InputException(
-                        path + " is " + (attributes.isDirectory() ? "a folder" : "no regular file") + "; name a file");
-            }
-        } catch (NoSuchFileException e) {
-            throw new InputException(path + " does not exist; check the path or download the file", e);
-        } catch (IOException e) {
-            throw unreadable(path, e);
-        }
-    }
-
-    static InputException unreadable(Path path, Exception cause) {
-        String reason = cause instanceof AccessDeniedException ? "permission denied" : cause.getMessage();
-        return new InputException(path + " cannot be read (" + reason + "); check its permissions and the disk", cause);
-    }
-
-    private static MemorySegment map(Path path, Arena arena) {
-        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
-            return channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
-        } catch (IOException e) {
-            throw unreadable(path, e);
-        }
+        file.close();
     }
 }

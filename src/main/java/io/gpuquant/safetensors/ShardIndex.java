@@ -1,5 +1,7 @@
 package io.gpuquant.safetensors;
 
+import io.gpuquant.file.Quoted;
+import io.gpuquant.file.MappedFile;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.util.DefaultIndenter;
@@ -43,7 +45,7 @@ final class ShardIndex {
      * @throws InputException when the file cannot be read or is not such an index
      */
     static Map<String, String> read(Path path) {
-        SafetensorsFile.requireRegularFile(path);
+        MappedFile.requireRegular(path);
         return new ShardIndex(path).weightMap();
     }
 
@@ -117,7 +119,7 @@ final class ShardIndex {
             }
             return MemorySegment.ofArray(Files.readAllBytes(path));
         } catch (IOException e) {
-            throw SafetensorsFile.unreadable(path, e);
+            throw MappedFile.unreadable(path, e);
         }
     }
 

@@ -1,5 +1,6 @@
 package io.gpuquant.safetensors;
 
+import io.gpuquant.file.Quoted;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;

@@ -3,6 +3,7 @@ package io.gpuquant.safetensors;
 import static io.gpuquant.safetensors.RawFiles.assertRefused;
 import static io.gpuquant.safetensors.RawFiles.entry;
 
+import io.gpuquant.file.MappedFile;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
@@ -284,7 +285,7 @@ class HostileHeaderTest {
     void explainsAMissingPermission() {
         Path file = Path.of("x.safetensors");
 
-        Assertions.assertThat(SafetensorsFile.unreadable(file, new AccessDeniedException("x.safetensors")))
+        Assertions.assertThat(MappedFile.unreadable(file, new AccessDeniedException("x.safetensors")))
                 .hasMessage("x.safetensors cannot be read (permission denied); check its permissions and the disk");
     }
 

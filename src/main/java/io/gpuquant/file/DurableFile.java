@@ -1,4 +1,4 @@
-package io.gpuquant.safetensors;
+package io.gpuquant.file;
 
 import io.gpuquant.ResourceException;
 import java.io.IOException;
@@ -10,7 +10,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 
 /** Puts a small file in place so that a reader, or a crash, meets either all of it or none. */
-final class DurableFile {
+public final class DurableFile {
 
     private DurableFile() {}
 
@@ -19,7 +19,7 @@ final class DurableFile {
      *
      * @throws ResourceException when the disk is full or the file cannot be written
      */
-    static void replace(Path file, byte[] bytes) {
+    public static void replace(Path file, byte[] bytes) {
         Path temporary = file.resolveSibling(file.getFileName() + ".tmp");
         try {
             try (FileChannel channel = FileChannel.open(
@@ -44,7 +44,7 @@ final class DurableFile {
      *
      * @throws ResourceException when the folder is not there or the disk fails
      */
-    static void forceDirectory(Path directory) {
+    public static void forceDirectory(Path directory) {
         try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
             channel.force(true);
         } catch (IOException e) {

@@ -1,4 +1,4 @@
-package io.gpuquant.safetensors;
+package io.gpuquant.file;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -59,7 +59,7 @@ class OutputFailureTest {
     @EnabledOnOs(OS.LINUX)
     void aFullDiskIsToldByTheWriteThatMeetsIt() throws Exception {
         try (FileChannel channel = FileChannel.open(FULL, StandardOpenOption.WRITE)) {
-            ShardFile file = new ShardFile(FULL, channel);
+            OutputFile file = new OutputFile(FULL, channel);
 
             assertThat(file.path()).isEqualTo(FULL);
             assertThatThrownBy(() -> file.write(MemorySegment.ofArray(new byte[100]), 0))
@@ -73,7 +73,7 @@ class OutputFailureTest {
     void aFailureToForceIsToldEveryTime() throws Exception {
         // A device without a disk behind it cannot be forced.
         try (FileChannel channel = FileChannel.open(FULL, StandardOpenOption.WRITE)) {
-            ShardFile file = new ShardFile(FULL, channel);
+            OutputFile file = new OutputFile(FULL, channel);
 
             for (int attempt = 0; attempt < 2; attempt++) {
                 assertThatThrownBy(file::force)

@@ -1,4 +1,4 @@
-package io.gpuquant.safetensors;
+package io.gpuquant.file;
 
 import io.gpuquant.ResourceException;
 import java.io.IOException;
@@ -9,11 +9,11 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /** Explains why a file of the output could not be written. */
-final class OutputFailure {
+public final class OutputFailure {
 
     private OutputFailure() {}
 
-    static ResourceException of(Path file, IOException cause) {
+    public static ResourceException of(Path file, IOException cause) {
         String reason = reason(cause);
         String advice = switch (reason) {
             case "No space left on device", "Disk quota exceeded" ->

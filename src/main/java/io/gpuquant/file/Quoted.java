@@ -1,14 +1,14 @@
-package io.gpuquant.safetensors;
+package io.gpuquant.file;
 
 /** Shows text from an untrusted file in a message: quoted, shortened, and without characters that act on a terminal. */
-final class Quoted {
+public final class Quoted {
 
     private static final int LONGEST = 160;
 
     private Quoted() {}
 
     /** The text in single quotes, on one line, cut after 160 characters. */
-    static String text(String text) {
+    public static String text(String text) {
         StringBuilder shown = new StringBuilder("'");
         text.codePoints().limit(LONGEST).forEach(point -> append(shown, point));
         if (text.codePointCount(0, text.length()) > LONGEST) {

@@ -1,4 +1,4 @@
-package io.gpuquant.safetensors;
+package io.gpuquant.file;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
