@@ -63,6 +63,7 @@ class ArchitectureTest {
             entry("file", Set.of()),
             entry("safetensors", Set.of("file", "tensor")),
             entry("gguf", Set.of("file", "tensor")),
+            entry("llamacpp", Set.of("gguf", "file", "tensor")),
             entry("ptx.syntax", Set.of()),
             entry("ptx", Set.of("ptx.syntax", "tensor")),
             entry("device", Set.of("tensor")),
