@@ -13,6 +13,7 @@ final class AffineSuperBlock {
     /** The group size of the types that, without importance, weight errors by more than the magnitude of a weight. */
     private static final int WIDE = 32;
 
+    private final GgmlType type;
     private final int groupSize;
     private final int largestLevel;
     private final int largestScale;
@@ -30,15 +31,20 @@ final class AffineSuperBlock {
     private short unit;
     private short minUnit;
 
-    /**
-     * @param plain the search without importance
-     * @param largestScale the largest integer scale, one less than a power of two
-     */
-    AffineSuperBlock(int groupSize, AffineFit.Search plain, int largestScale) {
-        this.groupSize = groupSize;
-        this.largestLevel = plain.largest();
-        this.largestScale = largestScale;
-        this.plain = new AffineFit(plain);
+    /** For Q2_K, Q4_K or Q5_K. */
+    AffineSuperBlock(GgmlType type) {
+        this.type = type;
+        AffineFit.Search search =
+                switch (type) {
+                    case Q2_K -> new AffineFit.Search(3, -0.5f, 0.1f, 16, true);
+                    case Q4_K -> new AffineFit.Search(15, -1f, 0.1f, 21, false);
+                    case Q5_K -> new AffineFit.Search(31, -0.5f, 0.1f, 16, false);
+                    default -> throw new IllegalArgumentException(type + " has no minima of groups");
+                };
+        groupSize = type == GgmlType.Q2_K ? 16 : WIDE;
+        largestScale = type == GgmlType.Q2_K ? 15 : 63;
+        largestLevel = search.largest();
+        this.plain = new AffineFit(search);
         this.fine = new AffineFit(AffineFit.Search.fine(largestLevel));
         int groups = SIZE / groupSize;
         x = new float[groupSize];
@@ -57,12 +63,12 @@ final class AffineSuperBlock {
 
     /** The integer scale of a group. */
     int scale(int group) {
-        return scaleCodes[group] & largestScale;
+        return scaleCodes[group];
     }
 
     /** The integer minimum of a group. */
     int min(int group) {
-        return minCodes[group] & largestScale;
+        return minCodes[group];
     }
 
     /** The float16 unit of scales. */
@@ -85,7 +91,43 @@ final class AffineSuperBlock {
             unit = Rounding.half(PositiveFit.search(scales, largestScale, groupWeights, scaleCodes));
             minUnit = Rounding.half(PositiveFit.search(mins, largestScale, groupWeights, minCodes));
         }
+        settle();
         roundAgain(row, from);
+    }
+
+    /**
+     * Makes of the integers what a reader will see of them. A search whose sums cancel may leave an integer beyond its largest,
+     * and ggml then packs bits of it into its neighbour's place.
+     */
+    private void settle() {
+        switch (type) {
+            case Q2_K -> {
+                for (int group = 0; group < scales.length; group++) {
+                    minCodes[group] = (byte) ((minCodes[group] | scaleCodes[group] >> 4) & largestScale);
+                    scaleCodes[group] &= (byte) largestScale;
+                }
+            }
+            case Q4_K -> {
+                settleSixBits(scaleCodes);
+                settleSixBits(minCodes);
+            }
+            default -> {
+                for (int group = 0; group < scales.length; group++) {
+                    scaleCodes[group] = (byte) Math.min(largestScale, scaleCodes[group] & 0xff);
+                    minCodes[group] = (byte) Math.min(largestScale, minCodes[group] & 0xff);
+                }
+            }
+        }
+    }
+
+    /** The upper two bits of the first four bytes are those of the last four integers, see {@link SuperBlocks#putSixBits}. */
+    private static void settleSixBits(byte[] codes) {
+        int half = codes.length / 2;
+        for (int group = 0; group < half; group++) {
+            int last = codes[group + half];
+            codes[group + half] = (byte) (last & 15 | ((last >> 4 | codes[group] >> 6) & 3) << 4);
+            codes[group] &= 63;
+        }
     }
 
     private void fit(float[] row, int from) {

@@ -9,8 +9,7 @@ final class Q2kRows implements RowQuantizer {
     private static final int LEVELS_AT = 16;
     private static final int UNITS_AT = 80;
 
-    private final AffineSuperBlock block =
-            new AffineSuperBlock(GROUP, new AffineFit.Search(3, -0.5f, 0.1f, 16, true), 15);
+    private final AffineSuperBlock block = new AffineSuperBlock(GgmlType.Q2_K);
 
     @Override
     public void quantize(float[] row, float @Nullable [] importance, byte[] blocks) {

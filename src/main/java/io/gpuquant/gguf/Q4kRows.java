@@ -8,8 +8,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class Q4kRows implements RowQuantizer {
 
-    private static final int GROUP = 32;
-    private static final int LARGEST_SCALE = 63;
     private static final int SCALES_AT = 4;
     private static final int LEVELS_AT = 16;
     private static final int BYTES_OF_FIFTH_BITS = 32;
@@ -19,12 +17,7 @@ final class Q4kRows implements RowQuantizer {
 
     Q4kRows(GgmlType type) {
         this.type = type;
-        block = new AffineSuperBlock(
-                GROUP,
-                type == GgmlType.Q4_K
-                        ? new AffineFit.Search(15, -1f, 0.1f, 21, false)
-                        : new AffineFit.Search(31, -0.5f, 0.1f, 16, false),
-                LARGEST_SCALE);
+        block = new AffineSuperBlock(type);
     }
 
     @Override
