@@ -37,7 +37,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  *    │       ┌────┴───┬──────┴─────┐    │
  *    │     model   format   calibration │
  *    └───┬───┴────────│─────────────────┤
- *     kernels         │                 │
+ *     kernels ────── gguf               │
  *        │            │                 │
  *      device ────────│─────────────────┤
  *        ├── device.cuda                │
@@ -69,10 +69,11 @@ class ArchitectureTest {
             entry("device", Set.of("tensor")),
             entry("device.cuda", Set.of("device", "tensor")),
             entry("device.host", Set.of("device", "ptx", "tensor")),
-            entry("kernels", Set.of("device", "tensor")),
-            entry("kernels.selftest", Set.of("kernels", "device", "device.host", "ptx", "tensor")),
+            entry("kernels", Set.of("device", "gguf", "tensor")),
+            entry("kernels.selftest", Set.of("kernels", "device", "device.host", "gguf", "ptx", "tensor")),
             entry("calibration", Set.of()),
             entry("format", Set.of("safetensors", "tensor")),
+            entry("gguf", Set.of("tensor")),
             entry("model", Set.of("kernels", "device", "safetensors", "tensor")),
             entry("quantize", Set.of("kernels", "device", "tensor")),
             entry("evaluate", Set.of("model", "format", "calibration", "kernels", "device", "safetensors", "tensor")),

@@ -10,6 +10,7 @@ import io.gpuquant.device.KernelModule;
 import io.gpuquant.device.LaunchShape;
 import io.gpuquant.device.Stream;
 import io.gpuquant.device.host.HostDevice;
+import io.gpuquant.gguf.GgmlType;
 import io.gpuquant.ptx.MachineOptions;
 import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.Elements;
@@ -142,6 +143,18 @@ final class KernelRig implements AutoCloseable {
 
     ReductionKernels reductions() {
         return new ReductionKernels(device, module("reduce"));
+    }
+
+    GgmlFitKernels ggmlFit() {
+        return new GgmlFitKernels(stream(), module("ggml_fit"), module("ggml_codebook"));
+    }
+
+    GgmlBlockKernels ggmlBlock() {
+        return new GgmlBlockKernels(stream(), module("ggml_units"), module("ggml_round"), module("ggml_codebook"));
+    }
+
+    GgmlQuantizer ggml(GgmlType type, int capacity) {
+        return new GgmlQuantizer(device, type, capacity, ggmlFit(), ggmlBlock());
     }
 
     private KernelModule module(String family) {
