@@ -90,6 +90,7 @@ final class LayerWalk {
                 source::dtype,
                 output,
                 linear -> quantized.contains(linear.name()),
+                structure.config().family(),
                 listener::linearDone,
                 UnaryOperator.identity());
     }

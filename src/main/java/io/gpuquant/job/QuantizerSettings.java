@@ -6,6 +6,7 @@ import io.gpuquant.kernels.QuantizationGrid;
 import io.gpuquant.model.DecoderLayer;
 import io.gpuquant.model.LayerWeights;
 import io.gpuquant.model.LinearSpec;
+import io.gpuquant.model.ModelFamily;
 import io.gpuquant.model.StageObserver;
 import io.gpuquant.quantize.AwqOptions;
 import io.gpuquant.quantize.GptqMethod;
@@ -25,6 +26,7 @@ import java.util.function.UnaryOperator;
  * @param loader gives the weights of a layer as they are in the source
  * @param types the type of a tensor in the source
  * @param isQuantized whether a linear is to be quantized at all; the same for all linears of a stage
+ * @param family decides what AWQ scales
  * @param listener is told of each linear that is done
  * @param watch goes between a pass and what sees the inputs of its stages
  */
@@ -35,6 +37,7 @@ record QuantizerSettings(
         Function<String, DType> types,
         TensorOutput output,
         Predicate<LinearSpec> isQuantized,
+        ModelFamily family,
         Consumer<LinearReport> listener,
         UnaryOperator<StageObserver> watch) {
 
@@ -42,8 +45,7 @@ record QuantizerSettings(
     LayerQuantizer quantizer(QuantizationJobOptions options) {
         return switch (options.method()) {
             case QuantizationJobOptions.Rtn rtn ->
-                stagewise(new RoundToNearest(
-                        device, grid(options, QuantizationGrid.Search.MIN_MAX), options.groupSize()));
+                stagewise(rounding(options, QuantizationGrid.Search.MIN_MAX), options);
             case QuantizationJobOptions.Gptq gptq ->
                 stagewise(new GptqMethod(
                         device,
@@ -54,10 +56,12 @@ record QuantizerSettings(
                                 options.groupSize(),
                                 ordering(gptq),
                                 gptq.staticGroups(),
-                                gptq.damping())));
+                                gptq.damping())),
+                        options);
             case QuantizationJobOptions.Awq awq ->
                 new AwqLayerQuantizer(
                         this,
+                        family,
                         new AwqOptions(
                                 grid(options, QuantizationGrid.Search.MIN_MAX),
                                 options.groupSize(),
@@ -68,9 +72,15 @@ record QuantizerSettings(
         };
     }
 
-    private StagewiseQuantizer stagewise(QuantizationMethod method) {
+    private StagewiseQuantizer stagewise(QuantizationMethod method, QuantizationJobOptions options) {
         StageWriter writer = StageWriter.of(device, scheme, output);
-        return new StagewiseQuantizer(loader, new StageQuantizer(device, method, writer, isQuantized, listener), watch);
+        QuantizationMethod withoutData = rounding(options, QuantizationGrid.Search.MIN_MAX);
+        return new StagewiseQuantizer(
+                loader, new StageQuantizer(device, method, withoutData, writer, isQuantized, listener), watch);
+    }
+
+    private RoundToNearest rounding(QuantizationJobOptions options, QuantizationGrid.Search search) {
+        return new RoundToNearest(device, grid(options, search), options.groupSize());
     }
 
     private static QuantizationGrid grid(QuantizationJobOptions options, QuantizationGrid.Search search) {

@@ -14,6 +14,7 @@ import io.gpuquant.model.StageObserver;
 import io.gpuquant.model.StageWeights;
 import io.gpuquant.model.WeightSource;
 import io.gpuquant.tensor.DType;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -72,7 +73,7 @@ record Rehearsal(
     private MemoryPlan run(Chunking chunking, MemoryPlan.Placements placements) {
         BookkeepingDevice device = new BookkeepingDevice(room.info(), room.operandType());
         WeightSource source = new AbsentWeights(device, storedType);
-        DecoderLayer layer = structure.layers().getFirst();
+        List<DecoderLayer> kinds = kindsOfLayers();
         DType operandType = device.operandType(storedType);
         QuantizerSettings settings = new QuantizerSettings(
                 device,
@@ -82,26 +83,49 @@ record Rehearsal(
                 source::dtype,
                 new TensorOutput((name, data) -> {}),
                 isQuantized,
+                structure.config().family(),
                 report -> {},
-                observer -> new Announcer(device, layer.stages(), observer));
-        long operations;
+                observer -> new Announcer(device, kinds, observer));
+        long operations = 0;
         device.enter("embedding");
         try (DeviceBuffer libraries = device.allocate("libraries", room.heldBytes());
                 CalibrationPass pass = new CalibrationPass(device, structure, operandType, chunking, placements);
                 LayerQuantizer quantizer = settings.quantizer(options)) {
             int[] ids = new int[chunking.sequenceLength()];
             pass.embed(source, sequence -> ids);
-            device.enter("loading weights");
-            quantizer.quantize(layer, pass);
-            operations = device.operations();
-            device.enter("resuming");
-            pass.run(layer, source);
+            for (DecoderLayer layer : kinds) {
+                device.enter("loading weights");
+                long before = device.operations();
+                quantizer.quantize(layer, pass);
+                operations += (device.operations() - before) * layersLike(layer) / structure.layers().size();
+                device.enter("resuming");
+                pass.run(layer, source);
+            }
         }
         return new MemoryPlan(room, chunking, placements, device.stages(), device.mostHostBytes(), operations);
     }
 
+    /** The first layer, and the first with experts, if others have none. */
+    private List<DecoderLayer> kindsOfLayers() {
+        List<DecoderLayer> kinds = new ArrayList<>();
+        for (DecoderLayer layer : structure.layers()) {
+            if (kinds.stream().noneMatch(other -> isLike(layer, other))) {
+                kinds.add(layer);
+            }
+        }
+        return kinds;
+    }
+
+    private long layersLike(DecoderLayer layer) {
+        return structure.layers().stream().filter(other -> isLike(layer, other)).count();
+    }
+
+    private static boolean isLike(DecoderLayer layer, DecoderLayer other) {
+        return layer.router().isPresent() == other.router().isPresent();
+    }
+
     /** Tells the books which stage a layer has come to. */
-    private record Announcer(BookkeepingDevice device, List<Stage> order, StageObserver observer)
+    private record Announcer(BookkeepingDevice device, List<DecoderLayer> layers, StageObserver observer)
             implements StageObserver {
 
         @Override
@@ -114,9 +138,11 @@ record Rehearsal(
         @Override
         public void inputsComplete(StageWeights weights) {
             observer.inputsComplete(weights);
-            int next = order.indexOf(weights.stage()) + 1;
-            if (next < order.size()) {
-                enter(order.get(next).kind());
+            for (DecoderLayer layer : layers) {
+                int next = layer.stages().indexOf(weights.stage()) + 1;
+                if (next > 0 && next < layer.stages().size()) {
+                    enter(layer.stages().get(next).kind());
+                }
             }
         }
 

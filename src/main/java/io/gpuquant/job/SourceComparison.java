@@ -14,6 +14,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /** Compares a checkpoint with the one it was made from. */
 final class SourceComparison {
@@ -29,15 +30,24 @@ final class SourceComparison {
     private final Optional<PackedScheme> scheme;
     private final Map<String, LinearSpec> byWeight = new HashMap<>();
     private final Map<String, LinearSpec> byBias = new HashMap<>();
+    private final Set<String> routers;
     private int compared;
     private double worstError;
     private String worstLinear = "";
 
+    /**
+     * @param routers weights that are multiplied where the norm before them is divided
+     */
     SourceComparison(
-            Checkpoint checkpoint, Checkpoint source, Optional<PackedScheme> scheme, List<LinearSpec> quantized) {
+            Checkpoint checkpoint,
+            Checkpoint source,
+            Optional<PackedScheme> scheme,
+            List<LinearSpec> quantized,
+            Set<String> routers) {
         this.checkpoint = checkpoint;
         this.source = source;
         this.scheme = scheme;
+        this.routers = Set.copyOf(routers);
         quantized.forEach(linear -> {
             byWeight.put(linear.weightName(), linear);
             byBias.put(linear.biasName(), linear);
@@ -82,9 +92,10 @@ final class SourceComparison {
         }
     }
 
-    /** AWQ divides norms and biases by scales, of which the files say nothing. */
+    /** AWQ divides norms and biases by scales, and multiplies routers, of which the files say nothing. */
     private boolean mayBeScaled(TensorInfo info) {
-        return scheme.orElse(null) instanceof AwqScheme && info.shape().rank() == 1;
+        return scheme.orElse(null) instanceof AwqScheme
+                && (info.shape().rank() == 1 || routers.contains(info.name()));
     }
 
     /** Biases of quantized linears are rounded to F16. */

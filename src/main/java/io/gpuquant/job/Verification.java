@@ -18,6 +18,8 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * Reads a finished checkpoint back, on the processor and by code that shares nothing with what wrote it, and says what is
@@ -68,7 +70,11 @@ public final class Verification {
                 return new Summary(checkpoint.tensors().size(), quantized.size(), 0, 0, "");
             }
             try (Checkpoint original = Checkpoint.open(source.get())) {
-                return new SourceComparison(checkpoint, original, model.scheme(), quantized).compare();
+                Set<String> routers = model.structure().layers().stream()
+                        .flatMap(layer -> layer.router().stream())
+                        .map(router -> router.linear().weightName())
+                        .collect(Collectors.toSet());
+                return new SourceComparison(checkpoint, original, model.scheme(), quantized, routers).compare();
             }
         }
     }
