@@ -125,7 +125,7 @@ class ComparisonTest {
                     .map(model -> new EvaluatedModel(model.structure(), model.weights(device)))
                     .toList();
             List<ModelScores> scores =
-                    new Evaluator(device, evaluated).compare(TestSequences.of(sequences), done -> {});
+                    new Evaluator(device, evaluated).compare(TestSequences.of(sequences), Evaluator.Depth.LAYERS, done -> {});
             assertThat(device.memory().heldBytes()).isZero();
             return scores;
         } finally {
