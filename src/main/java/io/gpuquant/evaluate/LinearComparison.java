@@ -1,6 +1,7 @@
 package io.gpuquant.evaluate;
 
 import io.gpuquant.device.Device;
+import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.model.DecoderLayer;
 import io.gpuquant.model.LinearSpec;
 import io.gpuquant.model.Stage;
@@ -27,16 +28,18 @@ final class LinearComparison {
                 .map(model -> CancellingFactors.of(device, layer, models.getFirst(), model))
                 .toList();
         for (Stage stage : layer.stages()) {
-            for (LinearSpec linear : stage.linears()) {
-                compare(index, stage, linear, grams, factors);
-            }
+            grams.of(stage).ifPresent(gram -> {
+                for (LinearSpec linear : stage.linears()) {
+                    compare(index, stage, linear, gram, factors);
+                }
+            });
         }
     }
 
     private void compare(
-            int layer, Stage stage, LinearSpec linear, StageGrams grams, List<CancellingFactors> factors) {
+            int layer, Stage stage, LinearSpec linear, DeviceMatrix gram, List<CancellingFactors> factors) {
         try (WeightDifference difference = new WeightDifference(
-                device, linear, grams.of(stage), models.getFirst().weights())) {
+                device, linear, gram, models.getFirst().weights())) {
             double square = difference.reference(tallies.getFirst().weights());
             tallies.getFirst().linears().add(new LinearError(layer, linear, 0));
             for (int i = 1; i < models.size(); i++) {

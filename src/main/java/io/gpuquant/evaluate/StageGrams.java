@@ -8,7 +8,7 @@ import io.gpuquant.model.StageInputs;
 import io.gpuquant.tensor.DType;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Objects;
+import java.util.Optional;
 
 /** The Gram matrices {@code XᵀX} of the inputs of a layer's stages over all tokens. */
 final class StageGrams implements StageInputs, AutoCloseable {
@@ -37,9 +37,9 @@ final class StageGrams implements StageInputs, AutoCloseable {
         grams.values().forEach(kernels::symmetrize);
     }
 
-    /** F32 [in, in], symmetric. */
-    DeviceMatrix of(Stage stage) {
-        return Objects.requireNonNull(grams.get(stage), "a stage whose inputs were not shown");
+    /** F32 [in, in], symmetric; empty for a stage that no token came to, as an expert may be. */
+    Optional<DeviceMatrix> of(Stage stage) {
+        return Optional.ofNullable(grams.get(stage));
     }
 
     @Override

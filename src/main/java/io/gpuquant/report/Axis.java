@@ -33,11 +33,15 @@ record Axis(boolean logarithmic, double low, double high) {
         return new Axis(false, 0, Math.max(1, count - 1));
     }
 
-    /** From a power of ten to another, around some positive values. */
-    static Axis decades(double smallest, double largest) {
-        double low = Math.pow(10, Math.floor(Math.log10(smallest) + 1e-9));
-        double high = Math.pow(10, Math.ceil(Math.log10(largest) - 1e-9));
-        return new Axis(true, low, high > low ? high : 10 * low);
+    /** From 1, 2 or 5 times a power of ten to another such number, around some positive values. */
+    static Axis around(double smallest, double largest) {
+        double low = roundAbove(1 / smallest);
+        double high = roundAbove(largest);
+        return new Axis(true, 1 / low, high > 1 / low ? high : 10 / low);
+    }
+
+    private static double roundAbove(double value) {
+        return step(value, 1);
     }
 
     /** How far along a value is, from 0 to 1; values beyond the ends are at the ends. */

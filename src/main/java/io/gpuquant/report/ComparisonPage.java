@@ -171,7 +171,7 @@ public final class ComparisonPage {
         Axis layers = Axis.indices(report.base().scores().layerErrors().size());
         LinePlot.draw(
                 html,
-                new Frame(LAYERS_HEIGHT, layers, Axis.decades(smallest, largest)),
+                new Frame(LAYERS_HEIGHT, layers, Axis.around(smallest, largest)),
                 title,
                 "layer",
                 lines);
