@@ -12,6 +12,7 @@ import io.gpuquant.job.Sizes;
 import io.gpuquant.model.ActivationStore.Placement;
 import io.gpuquant.model.ModelConfig;
 import java.io.PrintWriter;
+import java.lang.reflect.Field;
 import java.util.Locale;
 import java.util.OptionalDouble;
 import java.util.concurrent.Callable;
@@ -105,7 +106,7 @@ final class PlanCommand implements Callable<Integer> {
 
     private void refuseOptionsOf(Object other) {
         for (OptionSpec option : spec.commandLine().getParseResult().matchedOptions()) {
-            if (option.userObject() == other) {
+            if (option.userObject() instanceof Field field && field.getDeclaringClass() == other.getClass()) {
                 throw new UsageException(option.longestName() + " is not an option of "
                         + method.name().toLowerCase(Locale.ROOT) + "; leave it out, or give the other --method");
             }
