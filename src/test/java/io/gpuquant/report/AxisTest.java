@@ -22,7 +22,7 @@ class AxisTest {
         assertThat(labels(Axis.indices(4), 6)).contains("0").contains("3");
         assertThat(labels(Axis.indices(1), 6)).startsWith("0");
         assertThat(labels(Axis.around(0.0026, 0.0126), 5)).isEqualTo("0.002 0.005 0.01 0.02");
-        assertThat(labels(Axis.around(3e-7, 0.2), 5)).isEqualTo("10⁻⁶ 0.0001 0.01");
+        assertThat(labels(Axis.around(3e-7, 0.2), 5)).isEqualTo("10⁻⁵ 0.001 0.1");
         assertThat(labels(new Axis(true, 1e-9, 1e3), 4)).isEqualTo("10⁻⁹ 10⁻⁶ 0.001 1 1000");
     }
 
