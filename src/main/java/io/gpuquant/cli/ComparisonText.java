@@ -37,8 +37,8 @@ final class ComparisonText {
             linears().print(out);
             out.println();
         }
-        out.print(report.sequences() + " sequences of " + report.sequenceLength() + " tokens of " + report.text()
-                + ", " + report.predictions() + " predictions");
+        out.print(report.sequences() + " sequences of " + report.sequenceLength() + " tokens of " + report.text() + ", "
+                + report.predictions() + " predictions");
         out.flush();
         return text.toString();
     }

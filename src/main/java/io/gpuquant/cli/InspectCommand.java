@@ -23,7 +23,8 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         versionProvider = VersionText.class,
         sortOptions = false,
-        description = "Says what is in a checkpoint: method, bits, groups, kinds of tensors, sizes, and the ranges of values.")
+        description =
+                "Says what is in a checkpoint: method, bits, groups, kinds of tensors, sizes, and the ranges of values.")
 final class InspectCommand implements Callable<Integer> {
 
     @Spec
@@ -46,8 +47,7 @@ final class InspectCommand implements Callable<Integer> {
         Inspection inspection = Inspection.of(folder);
         PrintWriter out = spec.commandLine().getOut();
         if (run.json) {
-            List<TensorListing.Entry> entries =
-                    tensors ? TensorListing.withRanges(folder) : TensorListing.of(folder);
+            List<TensorListing.Entry> entries = tensors ? TensorListing.withRanges(folder) : TensorListing.of(folder);
             out.println(json(inspection, entries));
         } else {
             print(inspection, out);

@@ -18,8 +18,8 @@ final class TensorRangeText {
     private TensorRangeText() {}
 
     static void print(List<TensorListing.Entry> entries, PrintWriter out) {
-        TextTable table = new TextTable()
-                .row("tensor", "type", "shape", "size", "min", "max", "mean |x|", "zeros", "not finite");
+        TextTable table =
+                new TextTable().row("tensor", "type", "shape", "size", "min", "max", "mean |x|", "zeros", "not finite");
         for (TensorListing.Entry entry : entries) {
             Optional<TensorRange> range = entry.range();
             table.row(
@@ -51,9 +51,7 @@ final class TensorRangeText {
             tensor.put("bytes", entry.bytes());
             entry.range().ifPresent(range -> {
                 if (!Double.isNaN(range.min())) {
-                    tensor.put("min", range.min())
-                            .put("max", range.max())
-                            .put("mean_magnitude", range.meanMagnitude());
+                    tensor.put("min", range.min()).put("max", range.max()).put("mean_magnitude", range.meanMagnitude());
                 }
                 tensor.put("zeros", range.zeros()).put("non_finite", range.nonFinite());
             });

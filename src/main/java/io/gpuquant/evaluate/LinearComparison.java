@@ -38,8 +38,8 @@ final class LinearComparison {
 
     private void compare(
             int layer, Stage stage, LinearSpec linear, DeviceMatrix gram, List<CancellingFactors> factors) {
-        try (WeightDifference difference = new WeightDifference(
-                device, linear, gram, models.getFirst().weights())) {
+        try (WeightDifference difference =
+                new WeightDifference(device, linear, gram, models.getFirst().weights())) {
             double square = difference.reference(tallies.getFirst().weights());
             tallies.getFirst().linears().add(new LinearError(layer, linear, 0));
             for (int i = 1; i < models.size(); i++) {

@@ -13,7 +13,12 @@ import java.util.Optional;
  *     latter
  * @param weights how far its linears are from the reference's, where that was asked for
  */
-public record ModelScores(TokenScores tokens, double divergence, double agreement, List<Double> layerErrors, Optional<WeightScores> weights) {
+public record ModelScores(
+        TokenScores tokens,
+        double divergence,
+        double agreement,
+        List<Double> layerErrors,
+        Optional<WeightScores> weights) {
 
     public ModelScores {
         layerErrors = List.copyOf(layerErrors);

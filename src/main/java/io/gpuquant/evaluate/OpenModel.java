@@ -10,8 +10,8 @@ import io.gpuquant.format.GptqScheme;
 import io.gpuquant.format.PackedLinear;
 import io.gpuquant.format.PackedScheme;
 import io.gpuquant.model.CheckpointWeights;
-import io.gpuquant.model.ModelConfig;
 import io.gpuquant.model.LinearSpec;
+import io.gpuquant.model.ModelConfig;
 import io.gpuquant.model.ModelStructure;
 import io.gpuquant.model.WeightSource;
 import io.gpuquant.safetensors.Checkpoint;
@@ -134,12 +134,7 @@ public final class OpenModel implements AutoCloseable {
             return plain;
         }
         DType linearType = structure.config().dtype().orElse(DType.F16);
-        return PackedWeights.of(
-                device,
-                this::tensor,
-                scheme.get(),
-                linearType,
-                plain);
+        return PackedWeights.of(device, this::tensor, scheme.get(), linearType, plain);
     }
 
     @Override

@@ -104,13 +104,15 @@ public final class ComparisonPage {
             html.leaf("td", Sizes.format(checkpoint.bytes()));
             html.leaf("td", number(checkpoint.bitsPerWeight(), 2));
             html.leaf("td", number(checkpoint.scores().tokens().perplexity(), 5));
-            html.leaf("td", i == 0 ? "–" : Numbers.significant(checkpoint.scores().divergence(), 3));
+            html.leaf(
+                    "td", i == 0 ? "–" : Numbers.significant(checkpoint.scores().divergence(), 3));
             html.leaf("td", i == 0 ? "–" : number(100 * checkpoint.scores().agreement(), 2) + " %");
             html.leaf(
                     "td",
                     i == 0
                             ? "–"
-                            : Numbers.significant(checkpoint.scores().layerErrors().getLast(), 3));
+                            : Numbers.significant(
+                                    checkpoint.scores().layerErrors().getLast(), 3));
             html.close();
         }
         html.close().close().close();
@@ -126,11 +128,7 @@ public final class ComparisonPage {
     }
 
     private void bars(
-            String title,
-            String unit,
-            ToDoubleFunction<ComparedCheckpoint> value,
-            Label label,
-            boolean withBase) {
+            String title, String unit, ToDoubleFunction<ComparedCheckpoint> value, Label label, boolean withBase) {
         List<BarPlot.Bar> bars = new ArrayList<>();
         for (int i = withBase ? 0 : 1; i < report.checkpoints().size(); i++) {
             ComparedCheckpoint checkpoint = report.checkpoints().get(i);
@@ -169,12 +167,7 @@ public final class ComparisonPage {
         double smallest = positive.stream().min(Double::compare).orElseThrow();
         double largest = positive.stream().max(Double::compare).orElseThrow();
         Axis layers = Axis.indices(report.base().scores().layerErrors().size());
-        LinePlot.draw(
-                html,
-                new Frame(LAYERS_HEIGHT, layers, Axis.around(smallest, largest)),
-                title,
-                "layer",
-                lines);
+        LinePlot.draw(html, new Frame(LAYERS_HEIGHT, layers, Axis.around(smallest, largest)), title, "layer", lines);
         html.close();
     }
 
@@ -238,7 +231,8 @@ public final class ComparisonPage {
             if (scores.isPresent()) {
                 html.open("figure").open("figcaption");
                 swatch(i);
-                html.leaf("strong", checkpoint.name(), "title", checkpoint.folder()).close();
+                html.leaf("strong", checkpoint.name(), "title", checkpoint.folder())
+                        .close();
                 HeatMap.draw(html, "errors by layer and linear", scores.get().linears(), scale);
                 html.close();
             }
@@ -267,7 +261,9 @@ public final class ComparisonPage {
         for (int i = first; i < report.checkpoints().size(); i++) {
             html.open("span");
             swatch(i);
-            html.text(BarPlot.shortened(report.checkpoints().get(i).name())).close().text(" ");
+            html.text(BarPlot.shortened(report.checkpoints().get(i).name()))
+                    .close()
+                    .text(" ");
         }
         html.close();
     }

@@ -32,8 +32,7 @@ final class HeatMap {
         for (Map.Entry<String, Map<Integer, List<LinearError>>> entry : cells.entrySet()) {
             double top = ROW * row++;
             svg.leaf("text", entry.getKey(), "class", "tick end", "x", LEFT - 8, "y", top + ROW / 2 + 4);
-            entry.getValue()
-                    .forEach((layer, ofCell) -> drawCell(svg, LEFT + layer * width, top, width, ofCell, scale));
+            entry.getValue().forEach((layer, ofCell) -> drawCell(svg, LEFT + layer * width, top, width, ofCell, scale));
         }
         int stride = Math.max(1, (int) Math.ceil(LABEL_DISTANCE / width));
         for (int layer = 0; layer < layers; layer += stride) {

@@ -60,9 +60,8 @@ final class Histograms {
 
     /** Draws distributions over each other; false when there is nothing to draw. */
     static boolean draw(Markup svg, String description, String xTitle, List<Distribution> all) {
-        List<Distribution> drawn = all.stream()
-                .filter(distribution -> !distribution.isEmpty())
-                .toList();
+        List<Distribution> drawn =
+                all.stream().filter(distribution -> !distribution.isEmpty()).toList();
         Optional<Axis> x = axis(drawn);
         if (x.isEmpty()) {
             return false;

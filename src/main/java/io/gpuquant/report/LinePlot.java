@@ -30,8 +30,8 @@ final class LinePlot {
         for (Line line : lines) {
             svg.open("g", "class", Palette.of(line.color));
             StringJoiner path = new StringJoiner(" L", "M", "");
-            line.points.forEach(point -> path.add(
-                    Numbers.coordinate(frame.x(point.x)) + " " + Numbers.coordinate(frame.y(point.y))));
+            line.points.forEach(point ->
+                    path.add(Numbers.coordinate(frame.x(point.x)) + " " + Numbers.coordinate(frame.y(point.y))));
             if (line.filled && !line.points.isEmpty()) {
                 String area = path + " L" + corner(frame, line.points.getLast()) + " L"
                         + corner(frame, line.points.getFirst()) + " Z";

@@ -31,7 +31,8 @@ final class Numbers {
         if (magnitude >= SMALLEST_PLAIN && magnitude < LARGEST_PLAIN) {
             return new BigDecimal(value).round(new MathContext(digits)).toPlainString();
         }
-        String[] parts = String.format(Locale.ROOT, "%." + (digits - 1) + "e", value).split("e", -1);
+        String[] parts =
+                String.format(Locale.ROOT, "%." + (digits - 1) + "e", value).split("e", -1);
         return parts[0] + "×10" + superscript(Integer.parseInt(parts[1]));
     }
 

@@ -21,7 +21,8 @@ public record PageFile(Path file) {
             throw new UsageException("--html " + file + " is a folder; name a file in it");
         }
         if (folder == null || !Files.isDirectory(folder)) {
-            throw new UsageException("--html " + file + " lies in a folder that does not exist; make it, or name another");
+            throw new UsageException(
+                    "--html " + file + " lies in a folder that does not exist; make it, or name another");
         }
         if (!Files.isWritable(folder)) {
             throw new UsageException("--html " + file + " lies in a folder that may not be written to; name another");

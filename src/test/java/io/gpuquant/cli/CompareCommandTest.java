@@ -88,7 +88,12 @@ class CompareCommandTest {
         JsonNode ofCoarse = checkpoints.get(2).path("linears");
         assertThat(ofFine.size()).isEqualTo(14);
         for (int i = 0; i < ofFine.size(); i++) {
-            assertThat(checkpoints.get(0).path("linears").get(i).path("relative_output_error").asDouble())
+            assertThat(checkpoints
+                            .get(0)
+                            .path("linears")
+                            .get(i)
+                            .path("relative_output_error")
+                            .asDouble())
                     .isZero();
             assertThat(ofFine.get(i).path("name").asText())
                     .startsWith("model.layers." + ofFine.get(i).path("layer").asInt() + ".");

@@ -133,7 +133,16 @@ class PlanCommandTest {
         Path model = TinyModel.narrow().layers(1).write(folder.resolve("model"));
         Object[] common = {"--group-size", "32", "--samples", "2", "--device", "host", "--device-memory"};
         long planned = CommandRun.of(
-                        "plan", model, "--method", "awq", "--group-size", "32", "--samples", "2", "--device", "host",
+                        "plan",
+                        model,
+                        "--method",
+                        "awq",
+                        "--group-size",
+                        "32",
+                        "--samples",
+                        "2",
+                        "--device",
+                        "host",
                         "--json")
                 .requireDone()
                 .json()

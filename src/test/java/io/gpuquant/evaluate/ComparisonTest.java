@@ -158,8 +158,7 @@ class ComparisonTest {
     /** A norm halved and the columns after it doubled, the rows of a linear tripled and the columns after it divided. */
     @Test
     void factorsThatCancelAreNoErrors() {
-        RandomModel base =
-                RandomModel.of(RandomModel.config("{\"num_key_value_heads\": 4}"), DType.F32, 74);
+        RandomModel base = RandomModel.of(RandomModel.config("{\"num_key_value_heads\": 4}"), DType.F32, 74);
         String layer = "model.layers.0.";
         RandomModel scaled = base;
         scaled = scaled(scaled, layer + "input_layernorm.weight", 0.5);
@@ -206,8 +205,7 @@ class ComparisonTest {
         return compare(memory, Evaluator.Depth.LAYERS, sequences, models);
     }
 
-    private List<ModelScores> compare(
-            long memory, Evaluator.Depth depth, int[][] sequences, RandomModel... models) {
+    private List<ModelScores> compare(long memory, Evaluator.Depth depth, int[][] sequences, RandomModel... models) {
         List<OpenModel> opened = new ArrayList<>();
         try (Device device = HostDevice.open(new DeviceOptions(memory, 2))) {
             for (RandomModel model : models) {

@@ -55,8 +55,7 @@ class DamagedCheckpointTest {
         int of(int value);
     }
 
-    private static final List<Damage> DAMAGES =
-            List.of(value -> value ^ 1, value -> 0, value -> 0xff);
+    private static final List<Damage> DAMAGES = List.of(value -> value ^ 1, value -> 0, value -> 0xff);
 
     static Stream<Optional<PackedScheme>> schemes() {
         return Stream.of(

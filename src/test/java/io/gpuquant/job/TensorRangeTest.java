@@ -17,24 +17,14 @@ class TensorRangeTest {
 
     private static Optional<TensorRange> range(DType dtype, String hex) {
         byte[] bytes = HexFormat.of().parseHex(hex.replace(" ", ""));
-        return TensorRange.of(
-                TestCheckpoints.bytes("t", dtype, Shape.of(bytes.length * 8L / dtype.bits()), bytes));
+        return TensorRange.of(TestCheckpoints.bytes("t", dtype, Shape.of(bytes.length * 8L / dtype.bits()), bytes));
     }
 
     @ParameterizedTest
     @EnumSource(names = {"F32", "F16", "BF16"})
     void readsTypesOfWeights(DType dtype) {
         HostTensor tensor = TestCheckpoints.tensor(
-                "t",
-                dtype,
-                Shape.of(7),
-                -3,
-                0,
-                -0f,
-                1.5f,
-                Float.NaN,
-                Float.POSITIVE_INFINITY,
-                Float.NEGATIVE_INFINITY);
+                "t", dtype, Shape.of(7), -3, 0, -0f, 1.5f, Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY);
 
         assertThat(TensorRange.of(tensor)).contains(new TensorRange(-3, 1.5, 4.5 / 4, 2, 3));
     }

@@ -9,15 +9,18 @@ class MarkupTest {
 
     @Test
     void textAndAttributesAreEscaped() {
-        Markup markup = new Markup().open("p", "title", "a\"b'c<d>&").text("<script>&amp;").close();
+        Markup markup = new Markup()
+                .open("p", "title", "a\"b'c<d>&")
+                .text("<script>&amp;")
+                .close();
 
-        assertThat(markup)
-                .hasToString("<p title=\"a&quot;b&#39;c&lt;d&gt;&amp;\">&lt;script&gt;&amp;amp;</p>");
+        assertThat(markup).hasToString("<p title=\"a&quot;b&#39;c&lt;d&gt;&amp;\">&lt;script&gt;&amp;amp;</p>");
     }
 
     @Test
     void charactersThatMayNotBeThereAreReplaced() {
-        assertThat(Markup.escape("a\0b\u001b[31m\u202ec\ud800d\udc00")).isEqualTo("a\ufffdb\ufffd[31m\ufffdc\ufffdd\ufffd");
+        assertThat(Markup.escape("a\0b\u001b[31m\u202ec\ud800d\udc00"))
+                .isEqualTo("a\ufffdb\ufffd[31m\ufffdc\ufffdd\ufffd");
         assertThat(Markup.escape("größe 模型 \ud83d\ude00")).isEqualTo("größe 模型 \ud83d\ude00");
     }
 
