@@ -29,8 +29,10 @@ import org.junit.jupiter.params.provider.MethodSource;
  *
  * <pre>
  *                       cli
- *                        │
- *            job ────────┴──────── kernels.selftest
+ *             ┌──────────┴──────────────┐
+ *           report                      │
+ *             │                         │
+ *            job                 kernels.selftest
  *             │                         │
  *    ┌────────┴───┬──────────┐          │
  *  quantize    evaluate      │          │
@@ -63,7 +65,7 @@ class ArchitectureTest {
             entry("file", Set.of()),
             entry("safetensors", Set.of("file", "tensor")),
             entry("gguf", Set.of("file", "tensor")),
-            entry("llamacpp", Set.of("gguf", "file", "tensor")),
+            entry("llamacpp", Set.of("gguf", "model", "safetensors", "file", "tensor")),
             entry("ptx.syntax", Set.of()),
             entry("ptx", Set.of("ptx.syntax", "tensor")),
             entry("device", Set.of("tensor")),
@@ -73,7 +75,6 @@ class ArchitectureTest {
             entry("kernels.selftest", Set.of("kernels", "device", "device.host", "gguf", "ptx", "tensor")),
             entry("calibration", Set.of()),
             entry("format", Set.of("safetensors", "tensor")),
-            entry("gguf", Set.of("tensor")),
             entry("model", Set.of("kernels", "device", "safetensors", "tensor")),
             entry("quantize", Set.of("kernels", "device", "tensor")),
             entry("evaluate", Set.of("model", "format", "calibration", "kernels", "device", "safetensors", "tensor")),
@@ -89,9 +90,11 @@ class ArchitectureTest {
                             "device",
                             "safetensors",
                             "tensor")),
+            entry("report", Set.of("job", "evaluate", "model")),
             entry(
                     "cli",
                     Set.of(
+                            "report",
                             "job",
                             "kernels.selftest",
                             "quantize",
