@@ -50,7 +50,7 @@ final class RunningModel implements AutoCloseable {
     /** Runs a layer, and shows the inputs of its stages. */
     void runLayer(int layer, StageInputs observer) {
         try (LayerWeights weights = load(layer)) {
-            pass.observe(weights, hidden, observer, LayerPass.Residual.UPDATED);
+            pass.observe(weights, hidden, observer, LayerPass.Residual.UPDATED, null);
         }
     }
 
