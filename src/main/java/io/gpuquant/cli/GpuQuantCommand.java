@@ -15,6 +15,7 @@ import picocli.CommandLine.Command;
             GptqCommand.class,
             AwqCommand.class,
             RtnCommand.class,
+            GgufCommand.class,
             PerplexityCommand.class,
             CompareCommand.class,
             VerifyCommand.class,

@@ -1,10 +1,12 @@
 package io.gpuquant.gguf;
 
+import io.gpuquant.InputException;
 import io.gpuquant.file.OutputFile;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * Writes the tensors of a GGUF file whose layout is known, in any order and in pieces. Whoever owns the writer gives the file
@@ -36,6 +38,38 @@ public final class GgufWriter implements AutoCloseable {
             file.close();
             throw e;
         }
+    }
+
+    /**
+     * Goes on with a file that was made for the same layout.
+     *
+     * @param done the tensors that are in it already
+     * @throws io.gpuquant.InputException when it is not there, or not of that layout
+     */
+    public static GgufWriter reopen(Path path, GgufLayout layout, Set<String> done) {
+        OutputFile file = OutputFile.reopen(path);
+        try {
+            MemorySegment header = MemorySegment.ofArray(layout.headerBytes());
+            if (file.size() != layout.fileBytes()
+                    || file.view(0, header.byteSize()).mismatch(header) != -1) {
+                throw new InputException(path + " is not the file that was begun; delete it and run again");
+            }
+            GgufWriter writer = new GgufWriter(layout, file);
+            for (GgufTensor tensor : layout.header().tensors()) {
+                if (done.contains(tensor.name())) {
+                    writer.written.put(tensor.name(), tensor.byteSize());
+                }
+            }
+            return writer;
+        } catch (Throwable e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    /** Waits until what has been written is on the disk. */
+    public void force() {
+        file.force();
     }
 
     /** Writes all of a tensor. */

@@ -103,7 +103,7 @@ final class Preflight {
     }
 
     /** Every tensor the model needs must be there, in the shape config.json says; the rest is copied without a look. */
-    private static void requireTensors(ModelStructure structure, Checkpoint checkpoint) {
+    static void requireTensors(ModelStructure structure, Checkpoint checkpoint) {
         ModelConfig config = structure.config();
         int hidden = config.hiddenSize();
         requireTensor(checkpoint, structure.embedding(), Shape.of(config.vocabSize(), hidden));

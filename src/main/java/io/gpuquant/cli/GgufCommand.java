@@ -1,0 +1,142 @@
+package io.gpuquant.cli;
+
+import io.gpuquant.UsageException;
+import io.gpuquant.gguf.FileType;
+import io.gpuquant.gguf.TypePlan;
+import io.gpuquant.job.GgufJob;
+import io.gpuquant.job.GgufOptions;
+import io.gpuquant.job.GgufPlan;
+import io.gpuquant.job.GgufResult;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code gpuquant gguf}. */
+@Command(
+        name = "gguf",
+        mixinStandardHelpOptions = true,
+        versionProvider = VersionText.class,
+        sortOptions = false,
+        description = "Writes a checkpoint as GGUF for llama.cpp, quantized in the same step; an unfinished run of the"
+                + " same command resumes by itself.")
+final class GgufCommand implements Callable<Integer> {
+
+    @Spec
+    @SuppressWarnings("NullAway.Init") // Set by picocli.
+    private CommandSpec spec;
+
+    @Parameters(index = "0", paramLabel = "MODEL", description = "The folder of a Hugging Face checkpoint.")
+    private Path model = Path.of("");
+
+    @Option(
+            names = "--type",
+            required = true,
+            paramLabel = "TYPE",
+            description = "The mix of block types: F32, F16, BF16, Q8_0, Q6_K, Q5_K_M, Q5_K_S, Q4_K_M, Q4_K_S, Q3_K_L,"
+                    + " Q3_K_M, Q3_K_S, Q2_K, Q2_K_S, IQ4_XS, IQ4_NL, Q5_1, Q5_0, Q4_1 or Q4_0.")
+    private String type = "";
+
+    @Option(names = "--pure", description = "Give every tensor the type itself, without the rules of the mix.")
+    private boolean pure;
+
+    @Option(
+            names = "--tensor-type",
+            paramLabel = "PATTERN=TYPE",
+            description = "The block type of tensors whose name has a match of a regular expression, such as"
+                    + " ffn_down=Q6_K; the first that matches counts. May be given several times.")
+    private List<String> tensorTypes = List.of();
+
+    @Option(
+            names = "--pre",
+            paramLabel = "NAME",
+            description = "llama.cpp's name of the pre-tokenizer. Default: recognised by its pattern.")
+    private @Nullable String pre;
+
+    @Option(
+            names = "--out",
+            paramLabel = "FILE",
+            description = "The file to make. Default: beside the model, named after it.")
+    private @Nullable Path out;
+
+    @Option(names = "--overwrite", description = "Replace a file of that name.")
+    private boolean overwrite;
+
+    @Option(
+            names = "--split-max-size",
+            paramLabel = "SIZE",
+            converter = DeviceOption.SizeConverter.class,
+            description = "The most tensor bytes of a file, such as 40GB; what does not fit makes more files. Default:"
+                    + " one file.")
+    private Long splitMaxSize = Long.MAX_VALUE;
+
+    @Option(names = "--dry-run", description = "Say what would be made, tensor by tensor, and make nothing.")
+    private boolean dryRun;
+
+    @Option(
+            names = "--kernels",
+            description = "Quantize by the kernels even on the processor: the same bytes, more slowly.")
+    private boolean kernels;
+
+    @Mixin
+    private final DeviceOption device = new DeviceOption();
+
+    @Mixin
+    private final RunOptions run = new RunOptions();
+
+    @Override
+    public Integer call() {
+        GgufOptions options = options();
+        var output = spec.commandLine().getOut();
+        GgufText text;
+        if (dryRun) {
+            GgufPlan plan = new GgufJob(options, device::open, device.threads, new GgufProgress(
+                                    spec.commandLine().getErr(), run.quiet))
+                            .plan();
+            text = new GgufText(plan);
+            output.println(run.json ? Json.text(text.json()) : text.tensors());
+        } else {
+            long start = System.nanoTime();
+            GgufResult result;
+            try (GgufProgress progress = new GgufProgress(spec.commandLine().getErr(), run.quiet)) {
+                result = new GgufJob(options, device::open, device.threads, progress).run();
+            }
+            double seconds = (System.nanoTime() - start) / 1e9;
+            text = new GgufText(result.plan());
+            output.println(run.json ? Json.text(text.json(result, seconds)) : text.summary(result, seconds));
+        }
+        output.flush();
+        return 0;
+    }
+
+    private GgufOptions options() {
+        FileType mix = FileType.named(type)
+                .orElseThrow(() -> new UsageException(
+                        "--type " + type + " is not a type that gpuquant writes; use one of " + FileType.names()));
+        TypePlan.Request request = new TypePlan.Request(
+                mix, pure, tensorTypes.stream().map(TypePlan.TypeOverride::parse).toList());
+        return new GgufOptions(
+                model, output(mix), overwrite, request, Optional.ofNullable(pre), splitMaxSize, kernels);
+    }
+
+    private Path output(FileType mix) {
+        Path absolute = model.toAbsolutePath().normalize();
+        Path name = absolute.getFileName();
+        if (out != null && !Files.isDirectory(out)) {
+            return out;
+        }
+        if (name == null) {
+            throw new UsageException("no name for the output follows from " + model + "; give one with --out");
+        }
+        String file = name + "-" + mix + ".gguf";
+        return out == null ? absolute.resolveSibling(file) : out.resolve(file);
+    }
+}
