@@ -1,16 +1,17 @@
 // Twins of the kernels in ptx/awq.ptx.
 #include "elements.cuh"
 
-// partials[band, c] += the sum over rows r = band, band + bands ... of |matrix[r, c]|.
-extern "C" __global__ void __launch_bounds__(256) abs_column_sums(
+// partials[band, c] += the sum over rows r = band, band + bands ... of |matrix[r, c]|, or of its square.
+extern "C" __global__ void __launch_bounds__(256) column_sums(
         float *partials, unsigned bands, const void *matrix, unsigned type, unsigned stride,
-        unsigned rows, unsigned columns) {
+        unsigned rows, unsigned columns, unsigned squares) {
     for (unsigned band = blockIdx.y * 8 + threadIdx.x / 32; band < bands; band += gridDim.y * 8) {
         for (unsigned column = blockIdx.x * 128 + threadIdx.x % 32; column < columns && column < (blockIdx.x + 1) * 128;
                 column += 32) {
             float sum = partials[at(band, columns, column)];
             for (unsigned row = band; row < rows; row += bands) {
-                sum = __fadd_rn(sum, fabsf(load(matrix, type, at(row, stride, column))));
+                float x = load(matrix, type, at(row, stride, column));
+                sum = squares ? __fmaf_rn(x, x, sum) : __fadd_rn(sum, fabsf(x));
             }
             partials[at(band, columns, column)] = sum;
         }

@@ -16,6 +16,9 @@ final class HeaderCursor {
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
+    private static final ValueLayout.OfFloat FLOAT =
+            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
     private final MemorySegment bytes;
     private final Path file;
     private long position;
@@ -56,11 +59,31 @@ final class HeaderCursor {
     }
 
     String text(String what) {
-        int length = count(1, "the length of " + what);
+        return text(count(1, "the length of " + what), what);
+    }
+
+    String text(int length, String what) {
+        if (length < 0) {
+            throw refuse("the length of " + what + " is " + length);
+        }
+        if (length > bytes.byteSize() - position) {
+            throw refuse("it ends within " + what);
+        }
         byte[] utf8 = new byte[length];
         MemorySegment.copy(bytes, ValueLayout.JAVA_BYTE, advance(length, what), utf8, 0, length);
         // Tokens of foreign vocabularies are not always valid; they are read as llama.cpp would show them.
         return new String(utf8, StandardCharsets.UTF_8);
+    }
+
+    /** A count of 32 bits, and as many floats. */
+    float[] floats(String what) {
+        int count = int32("the number of " + what);
+        if (count < 0 || count > (bytes.byteSize() - position) / Float.BYTES) {
+            throw refuse("it ends within " + what);
+        }
+        float[] values = new float[count];
+        MemorySegment.copy(bytes, FLOAT, advance((long) count * Float.BYTES, what), values, 0, count);
+        return values;
     }
 
     /** The position before some bytes, which are passed over. */

@@ -30,7 +30,7 @@ public final class AwqKernels {
     private static final int VECTOR = 4;
 
     private final Stream stream;
-    private final KernelEntry absColumnSums;
+    private final KernelEntry columnSums;
     private final KernelEntry groupShares;
     private final KernelEntry candidateScales;
     private final KernelEntry roundScaled;
@@ -43,7 +43,7 @@ public final class AwqKernels {
     /** With kernels from elsewhere, for tests. */
     AwqKernels(Stream stream, KernelModule statistics, KernelModule grids) {
         this.stream = stream;
-        absColumnSums = statistics.entry("abs_column_sums");
+        columnSums = statistics.entry("column_sums");
         groupShares = statistics.entry("group_shares");
         candidateScales = statistics.entry("candidate_scales");
         roundScaled = grids.entry("round_scaled");
@@ -57,6 +57,20 @@ public final class AwqKernels {
      * @param partials F32 [{@link #BANDS}, n], dense; row {@code b} gets what rows {@code b}, {@code b + BANDS} ... add
      */
     public void addAbsoluteSums(DeviceMatrix matrix, DeviceMatrix partials) {
+        addSums(matrix, partials, 0);
+    }
+
+    /**
+     * Adds the squares of each column.
+     *
+     * @param matrix F32, F16 or BF16 [rows, n]; may be a window
+     * @param partials as in {@link #addAbsoluteSums}
+     */
+    public void addSquareSums(DeviceMatrix matrix, DeviceMatrix partials) {
+        addSums(matrix, partials, 1);
+    }
+
+    private void addSums(DeviceMatrix matrix, DeviceMatrix partials, int squares) {
         TypeCode.require(partials, DType.F32, BANDS, matrix.columns());
         TypeCode.requireDense(partials);
         requireVectors(matrix);
@@ -65,7 +79,7 @@ public final class AwqKernels {
             return;
         }
         stream.launch(
-                absColumnSums,
+                columnSums,
                 LaunchShape.grid(
                         Grids.ceilDiv(matrix.columns(), COLUMNS_PER_BLOCK),
                         Grids.ceilDiv(BANDS, Grids.ROWS_PER_BLOCK),
@@ -77,7 +91,8 @@ public final class AwqKernels {
                         .int32(TypeCode.of(matrix))
                         .int32(matrix.stride())
                         .int32(matrix.rows())
-                        .int32(matrix.columns()));
+                        .int32(matrix.columns())
+                        .int32(squares));
     }
 
     /**

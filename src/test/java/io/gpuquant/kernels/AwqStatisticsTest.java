@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.kernels.AwqKernels.Mean;
 import io.gpuquant.tensor.DType;
+import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -28,14 +29,30 @@ class AwqStatisticsTest {
             DeviceMatrix partials = rig.floats(AwqKernels.BANDS, columns, new float[AwqKernels.BANDS * columns]);
             rig.awq().addAbsoluteSums(dtype == DType.F32 ? given : typed, partials);
             rig.awq().addAbsoluteSums(typed, partials);
-            return rig.floatsOf(partials);
+            DeviceMatrix squares = rig.floats(AwqKernels.BANDS, columns, new float[AwqKernels.BANDS * columns]);
+            rig.awq().addSquareSums(dtype == DType.F32 ? given : typed, squares);
+            rig.awq().addSquareSums(typed, squares);
+            int count = AwqKernels.BANDS * columns;
+            float[] both = Arrays.copyOf(rig.floatsOf(partials), 2 * count);
+            System.arraycopy(rig.floatsOf(squares), 0, both, count, count);
+            return both;
         });
 
         for (int column = 0; column < columns; column++) {
             double expected = 0;
+            double square = 0;
             for (int row = 0; row < rows; row++) {
-                expected += 2 * Math.abs(values[row * columns + column]);
+                double x = values[row * columns + column];
+                expected += 2 * Math.abs(x);
+                square += 2 * x * x;
             }
+            double squares = 0;
+            for (int band = 0; band < AwqKernels.BANDS; band++) {
+                squares += sums[(AwqKernels.BANDS + band) * columns + column];
+            }
+            assertThat(squares)
+                    .as("squares of column " + column)
+                    .isCloseTo(square, within((dtype == DType.F32 ? 1e-6 : dtype == DType.F16 ? 1e-3 : 8e-3) * square));
             double sum = 0;
             for (int band = 0; band < AwqKernels.BANDS; band++) {
                 sum += sums[band * columns + column];
@@ -50,7 +67,7 @@ class AwqStatisticsTest {
     void dividesWeightsByTheLargestOfTheirGroup(int rows, int groups, int groupSize) {
         int columns = groups * groupSize;
         float[] weights = Matrices.normal(new SplittableRandom(groupSize), rows * columns, 0.02);
-        java.util.Arrays.fill(weights, 0, groupSize, 0f);
+        Arrays.fill(weights, 0, groupSize, 0f);
 
         float[] shares = KernelRig.kernelsAndTwins(rig -> {
             DeviceMatrix out = rig.empty(DType.F32, rows, columns);

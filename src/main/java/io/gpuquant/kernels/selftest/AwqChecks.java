@@ -20,7 +20,7 @@ final class AwqChecks {
     static List<Check> all() {
         return List.of(
                 Check.exact(
-                        "abs_column_sums",
+                        "column_sums",
                         List.of(
                                 new AbsoluteSums(DType.F32, Layout.dense(1, 4)),
                                 new AbsoluteSums(DType.F32, Layout.aligned(65, 132)),
@@ -51,8 +51,11 @@ final class AwqChecks {
         public List<Output> run(Bench bench) {
             Layout sums = Layout.dense(AwqKernels.BANDS, matrix.columns());
             DeviceMatrix partials = bench.matrix(DType.F32, sums, new float[sums.elements()]);
-            new AwqKernels(bench.stream()).addAbsoluteSums(bench.gaussian(type, matrix, 1), partials);
-            return List.of(bench.read("sums", partials));
+            DeviceMatrix squares = bench.matrix(DType.F32, sums, new float[sums.elements()]);
+            DeviceMatrix x = bench.gaussian(type, matrix, 1);
+            new AwqKernels(bench.stream()).addAbsoluteSums(x, partials);
+            new AwqKernels(bench.stream()).addSquareSums(x, squares);
+            return List.of(bench.read("sums", partials), bench.read("sums of squares", squares));
         }
     }
 
