@@ -7,7 +7,7 @@ import io.gpuquant.evaluate.EvaluatedModel;
 import io.gpuquant.evaluate.Evaluator;
 import io.gpuquant.evaluate.MagnitudeHistogram;
 import io.gpuquant.evaluate.ModelScores;
-import io.gpuquant.evaluate.OpenModel;
+import io.gpuquant.evaluate.ReadableModel;
 import io.gpuquant.report.ComparedCheckpoint;
 import io.gpuquant.report.ComparisonPage;
 import io.gpuquant.report.ComparisonReport;
@@ -46,7 +46,7 @@ final class CompareCommand implements Callable<Integer> {
             index = "1..*",
             arity = "1..*",
             paramLabel = "QUANTIZED",
-            description = "Folders of checkpoints that were made from it.")
+            description = "Folders of checkpoints, or GGUF files, that were made from it.")
     private List<Path> quantized = List.of();
 
     @Mixin
@@ -84,10 +84,10 @@ final class CompareCommand implements Callable<Integer> {
     private ComparisonReport compare() {
         List<Path> folders = new ArrayList<>(List.of(base));
         folders.addAll(quantized);
-        List<OpenModel> models = new ArrayList<>();
+        List<ReadableModel> models = new ArrayList<>();
         try {
             for (Path folder : folders) {
-                models.add(OpenModel.open(folder));
+                models.add(ReadableModel.open(folder));
                 requireComparable(folder, models);
             }
             EvaluationText evaluation =
@@ -98,11 +98,11 @@ final class CompareCommand implements Callable<Integer> {
                     evaluation.sequences().count(),
                     evaluation.sequences().length());
         } finally {
-            models.forEach(OpenModel::close);
+            models.forEach(ReadableModel::close);
         }
     }
 
-    private void requireComparable(Path folder, List<OpenModel> models) {
+    private void requireComparable(Path folder, List<ReadableModel> models) {
         if (!Evaluator.isComparable(
                 models.getFirst().structure(), models.getLast().structure())) {
             throw new InputException(folder + " has not the layers, hidden size and vocabulary of " + base
@@ -111,7 +111,7 @@ final class CompareCommand implements Callable<Integer> {
     }
 
     private List<ComparedCheckpoint> checkpoints(
-            List<Path> folders, List<OpenModel> models, EvaluationText evaluation) {
+            List<Path> folders, List<ReadableModel> models, EvaluationText evaluation) {
         List<ModelScores> scores;
         try (Device where = device.open();
                 ProgressDisplay progress =
@@ -127,7 +127,7 @@ final class CompareCommand implements Callable<Integer> {
         long weights = models.getFirst().weightCount();
         List<ComparedCheckpoint> checkpoints = new ArrayList<>();
         for (int i = 0; i < models.size(); i++) {
-            OpenModel model = models.get(i);
+            ReadableModel model = models.get(i);
             long bytes = model.totalBytes();
             checkpoints.add(new ComparedCheckpoint(
                     folders.get(i),

@@ -5,8 +5,8 @@ import io.gpuquant.gguf.FileType;
 import io.gpuquant.gguf.TypePlan;
 import io.gpuquant.job.GgufJob;
 import io.gpuquant.job.GgufOptions;
-import io.gpuquant.job.GgufPlan;
 import io.gpuquant.job.GgufResult;
+import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -44,6 +44,13 @@ final class GgufCommand implements Callable<Integer> {
             description = "The mix of block types: F32, F16, BF16, Q8_0, Q6_K, Q5_K_M, Q5_K_S, Q4_K_M, Q4_K_S, Q3_K_L,"
                     + " Q3_K_M, Q3_K_S, Q2_K, Q2_K_S, IQ4_XS, IQ4_NL, Q5_1, Q5_0, Q4_1 or Q4_0.")
     private String type = "";
+
+    @Option(
+            names = "--imatrix",
+            paramLabel = "FILE",
+            description = "An importance matrix, of gpuquant imatrix or of llama.cpp: errors count as much as their"
+                    + " columns matter.")
+    private @Nullable Path imatrix;
 
     @Option(names = "--pure", description = "Give every tensor the type itself, without the rules of the mix.")
     private boolean pure;
@@ -95,23 +102,20 @@ final class GgufCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         GgufOptions options = options();
-        var output = spec.commandLine().getOut();
-        GgufText text;
-        if (dryRun) {
-            GgufPlan plan = new GgufJob(options, device::open, device.threads, new GgufProgress(
-                                    spec.commandLine().getErr(), run.quiet))
-                            .plan();
-            text = new GgufText(plan);
-            output.println(run.json ? Json.text(text.json()) : text.tensors());
-        } else {
-            long start = System.nanoTime();
-            GgufResult result;
-            try (GgufProgress progress = new GgufProgress(spec.commandLine().getErr(), run.quiet)) {
-                result = new GgufJob(options, device::open, device.threads, progress).run();
+        PrintWriter output = spec.commandLine().getOut();
+        try (GgufProgress progress = new GgufProgress(spec.commandLine().getErr(), run.quiet)) {
+            GgufJob job = new GgufJob(options, device::open, device.threads, progress);
+            if (dryRun) {
+                GgufText text = new GgufText(job.plan());
+                output.println(run.json ? Json.text(text.json()) : text.tensors());
+            } else {
+                long start = System.nanoTime();
+                GgufResult result = job.run();
+                double seconds = (System.nanoTime() - start) / 1e9;
+                GgufText text = new GgufText(result.plan());
+                progress.close();
+                output.println(run.json ? Json.text(text.json(result, seconds)) : text.summary(result, seconds));
             }
-            double seconds = (System.nanoTime() - start) / 1e9;
-            text = new GgufText(result.plan());
-            output.println(run.json ? Json.text(text.json(result, seconds)) : text.summary(result, seconds));
         }
         output.flush();
         return 0;
@@ -124,7 +128,14 @@ final class GgufCommand implements Callable<Integer> {
         TypePlan.Request request = new TypePlan.Request(
                 mix, pure, tensorTypes.stream().map(TypePlan.TypeOverride::parse).toList());
         return new GgufOptions(
-                model, output(mix), overwrite, request, Optional.ofNullable(pre), splitMaxSize, kernels);
+                model,
+                output(mix),
+                overwrite,
+                request,
+                Optional.ofNullable(pre),
+                Optional.ofNullable(imatrix),
+                splitMaxSize,
+                kernels);
     }
 
     private Path output(FileType mix) {

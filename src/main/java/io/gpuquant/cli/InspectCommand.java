@@ -2,6 +2,8 @@ package io.gpuquant.cli;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.gpuquant.evaluate.ReadableModel;
+import io.gpuquant.job.GgufInspection;
 import io.gpuquant.job.Inspection;
 import io.gpuquant.job.Sizes;
 import io.gpuquant.job.TensorListing;
@@ -31,7 +33,7 @@ final class InspectCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init") // Set by picocli.
     private CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "DIR", description = "The folder of a checkpoint.")
+    @Parameters(index = "0", paramLabel = "DIR", description = "The folder of a checkpoint, or a GGUF file.")
     private Path folder = Path.of("");
 
     @Option(
@@ -44,8 +46,18 @@ final class InspectCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Inspection inspection = Inspection.of(folder);
         PrintWriter out = spec.commandLine().getOut();
+        if (ReadableModel.isGguf(folder)) {
+            GgufInspectionText text = new GgufInspectionText(GgufInspection.of(folder));
+            if (run.json) {
+                out.println(Json.text(text.json()));
+            } else {
+                text.print(out);
+            }
+            out.flush();
+            return 0;
+        }
+        Inspection inspection = Inspection.of(folder);
         if (run.json) {
             List<TensorListing.Entry> entries = tensors ? TensorListing.withRanges(folder) : TensorListing.of(folder);
             out.println(json(inspection, entries));

@@ -5,7 +5,7 @@ import io.gpuquant.calibration.EvaluationText;
 import io.gpuquant.device.Device;
 import io.gpuquant.evaluate.Evaluator;
 import io.gpuquant.evaluate.LogProbabilityFile;
-import io.gpuquant.evaluate.OpenModel;
+import io.gpuquant.evaluate.ReadableModel;
 import io.gpuquant.evaluate.TokenScores;
 import java.nio.file.Path;
 import java.util.Locale;
@@ -24,14 +24,14 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         versionProvider = VersionText.class,
         sortOptions = false,
-        description = "Measures the perplexity of a checkpoint, plain, GPTQ or AWQ, on a text.")
+        description = "Measures the perplexity of a checkpoint, plain, GPTQ, AWQ or GGUF, on a text.")
 final class PerplexityCommand implements Callable<Integer> {
 
     @Spec
     @SuppressWarnings("NullAway.Init") // Set by picocli.
     private CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "MODEL", description = "The folder of a checkpoint.")
+    @Parameters(index = "0", paramLabel = "MODEL", description = "The folder of a checkpoint, or a GGUF file.")
     private Path model = Path.of("");
 
     @Mixin
@@ -51,7 +51,7 @@ final class PerplexityCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        try (OpenModel opened = OpenModel.open(model)) {
+        try (ReadableModel opened = ReadableModel.open(model)) {
             EvaluationText evaluation = text.read(model, opened.structure().config());
             TokenScores scores;
             try (Device where = device.open()) {

@@ -4,6 +4,7 @@ import io.gpuquant.UsageException;
 import io.gpuquant.calibration.EvaluationText;
 import io.gpuquant.calibration.TextFile;
 import io.gpuquant.calibration.TextTokenizer;
+import io.gpuquant.evaluate.ReadableModel;
 import io.gpuquant.model.ModelConfig;
 import java.nio.file.Path;
 import java.util.OptionalLong;
@@ -38,6 +39,13 @@ final class TextOption {
     @Option(names = "--tokens", paramLabel = "N", description = "The most tokens to use. Default: all.")
     private @Nullable Long tokens;
 
+    @Option(
+            names = "--tokenizer",
+            paramLabel = "DIR",
+            description = "The folder of a checkpoint whose tokenizer to use. Default: the model's own; needed for a GGUF"
+                    + " file.")
+    private @Nullable Path tokenizerFolder;
+
     /** Reads and tokenizes the text for a model. */
     EvaluationText read(Path model, ModelConfig config) {
         int most = config.maxPositionEmbeddings();
@@ -49,7 +57,12 @@ final class TextOption {
             throw new UsageException("--tokens " + tokens + " is not a number of tokens; use 1 or more");
         }
         OptionalLong limit = tokens == null ? OptionalLong.empty() : OptionalLong.of(tokens);
-        try (TextTokenizer tokenizer = TextTokenizer.open(model, config.vocabSize())) {
+        if (tokenizerFolder == null && ReadableModel.isGguf(model)) {
+            throw new UsageException("the tokenizer of " + model + " cannot be taken from the GGUF file; give the folder"
+                    + " of the checkpoint it was made from with --tokenizer");
+        }
+        Path folder = tokenizerFolder == null ? model : tokenizerFolder;
+        try (TextTokenizer tokenizer = TextTokenizer.open(folder, config.vocabSize())) {
             return EvaluationText.read(new TextFile(text, textField), tokenizer, length, limit);
         }
     }

@@ -1,6 +1,8 @@
 package io.gpuquant.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.gpuquant.evaluate.ReadableModel;
+import io.gpuquant.job.GgufVerification;
 import io.gpuquant.job.Verification;
 import java.nio.file.Path;
 import java.util.Locale;
@@ -27,7 +29,7 @@ final class VerifyCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init") // Set by picocli.
     private CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "DIR", description = "The folder of a checkpoint.")
+    @Parameters(index = "0", paramLabel = "DIR", description = "The folder of a checkpoint, or a GGUF file.")
     private Path folder = Path.of("");
 
     @Option(names = "--source", paramLabel = "DIR", description = "The folder of the original checkpoint.")
@@ -38,7 +40,10 @@ final class VerifyCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Verification.Summary summary = new Verification(folder).check(Optional.ofNullable(source));
+        Optional<Path> original = Optional.ofNullable(source);
+        boolean isGguf = ReadableModel.isGguf(folder);
+        Verification.Summary summary =
+                isGguf ? GgufVerification.check(folder, original) : new Verification(folder).check(original);
         var out = spec.commandLine().getOut();
         if (run.json) {
             ObjectNode json = Json.object();
@@ -51,7 +56,7 @@ final class VerifyCommand implements Callable<Integer> {
             out.println(Json.text(json));
         } else {
             out.println(folder + " is in order: " + summary.tensors() + " tensors, " + summary.quantizedLinears()
-                    + " quantized linears");
+                    + (isGguf ? " quantized" : " quantized linears"));
             if (source != null) {
                 out.println(summary.comparedTensors() + " tensors compared with " + source
                         + (summary.worstLinear().isEmpty()

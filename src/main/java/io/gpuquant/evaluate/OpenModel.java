@@ -21,7 +21,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 
 /** A checkpoint of any readable format, ready to be computed with: plain, GPTQ or AWQ. */
-public final class OpenModel implements AutoCloseable {
+public final class OpenModel implements ReadableModel {
 
     private final Checkpoint checkpoint;
     private final ModelStructure structure;
@@ -64,6 +64,7 @@ public final class OpenModel implements AutoCloseable {
     }
 
     /** What the model is. */
+    @Override
     public ModelStructure structure() {
         return structure;
     }
@@ -74,6 +75,7 @@ public final class OpenModel implements AutoCloseable {
     }
 
     /** Its format in words, such as {@code F16}, {@code GPTQ 4-bit g128} or {@code AWQ 4-bit g128 GEMM}. */
+    @Override
     public String format() {
         return scheme.map(OpenModel::describe)
                 .orElseGet(() -> structure.config().dtype().map(DType::name).orElse("plain"));
@@ -89,11 +91,13 @@ public final class OpenModel implements AutoCloseable {
     }
 
     /** Bytes of its tensors. */
+    @Override
     public long totalBytes() {
         return checkpoint.totalBytes();
     }
 
     /** How many weights it has, counted in the tensors of its files; meaningful for a plain checkpoint. */
+    @Override
     public long weightCount() {
         return checkpoint.tensors().stream()
                 .mapToLong(tensor -> tensor.shape().elementCount())
@@ -101,11 +105,13 @@ public final class OpenModel implements AutoCloseable {
     }
 
     /** Its structure and weights, to be evaluated on a device. */
+    @Override
     public EvaluatedModel evaluated(Device device) {
         return new EvaluatedModel(structure, weights(device), scheme.orElse(null) instanceof AwqScheme);
     }
 
     /** Magnitudes of the stored scales of its quantized linears: the distances between neighbouring values of weights. */
+    @Override
     public MagnitudeHistogram scales() {
         MagnitudeHistogram scales = new MagnitudeHistogram();
         scheme.ifPresent(packed -> structure.linears().stream()
@@ -128,6 +134,7 @@ public final class OpenModel implements AutoCloseable {
     }
 
     /** Its weights, for a device. */
+    @Override
     public WeightSource weights(Device device) {
         CheckpointWeights plain = new CheckpointWeights(checkpoint, device);
         if (scheme.isEmpty()) {

@@ -50,7 +50,7 @@ public final class GgufJob {
     public GgufPlan plan() {
         try (Checkpoint checkpoint = Checkpoint.open(options.model())) {
             return GgufPreflight.plan(
-                    options, checkpoint, ModelConfig.read(options.model()), ImportanceSource.NONE);
+                    options, checkpoint, ModelConfig.read(options.model()), Importance.read(options.importance()));
         }
     }
 
@@ -61,7 +61,7 @@ public final class GgufJob {
      */
     public GgufResult run() {
         ModelConfig config = ModelConfig.read(options.model());
-        ImportanceSource importance = ImportanceSource.NONE;
+        Importance importance = Importance.read(options.importance());
         try (Checkpoint checkpoint = Checkpoint.open(options.model())) {
             GgufPlan plan = GgufPreflight.plan(options, checkpoint, config, importance);
             GgufOutput.check(plan);
@@ -139,6 +139,7 @@ public final class GgufJob {
                 .add(options.model().resolve("config.json"))
                 .add(checkpoint)
                 .add("types", options.types());
+        options.importance().ifPresent(fingerprint::add);
         plan.files().forEach(file -> fingerprint.add(
                 file.name(), file.layout().header().toString()));
         return fingerprint.hex();

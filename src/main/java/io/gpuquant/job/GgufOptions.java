@@ -13,6 +13,7 @@ import java.util.Optional;
  * @param overwrite whether a file of that name may be replaced
  * @param types which tensor becomes what
  * @param preTokenizer llama.cpp's name of the pre-tokenizer, where it is not to be recognised
+ * @param importance the file of an importance matrix
  * @param maxFileBytes tensor bytes that a file may have before another is begun
  * @param kernels whether kernels quantize even on the processor
  */
@@ -22,6 +23,7 @@ public record GgufOptions(
         boolean overwrite,
         TypePlan.Request types,
         Optional<String> preTokenizer,
+        Optional<Path> importance,
         long maxFileBytes,
         boolean kernels) {
 

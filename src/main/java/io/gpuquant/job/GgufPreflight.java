@@ -5,6 +5,7 @@ import io.gpuquant.UsageException;
 import io.gpuquant.gguf.GgufLayout;
 import io.gpuquant.gguf.GgufType;
 import io.gpuquant.gguf.GgufValue;
+import io.gpuquant.gguf.ImportanceMatrix;
 import io.gpuquant.gguf.MixModel;
 import io.gpuquant.gguf.TypePlan;
 import io.gpuquant.llamacpp.Hyperparameters;
@@ -34,7 +35,7 @@ final class GgufPreflight {
      *
      * @throws InputException when the model cannot be written as GGUF
      */
-    static GgufPlan plan(GgufOptions options, Checkpoint checkpoint, ModelConfig config, ImportanceSource importance) {
+    static GgufPlan plan(GgufOptions options, Checkpoint checkpoint, ModelConfig config, Importance importance) {
         config.quantizationConfig().ifPresent(existing -> {
             throw new InputException(options.model() + " is already quantized ("
                     + existing.path("quant_method").asText("method not given")
@@ -52,7 +53,8 @@ final class GgufPreflight {
         metadata.putAll(Vocabulary.read(options.model(), config.raw(), config.vocabSize(), options.preTokenizer()));
         metadata.putAll(importance.metadata());
         List<String> warnings = new ArrayList<>(Hyperparameters.warnings(config));
-        unmatched(options, recipes).forEach(warnings::add);
+        warnings.addAll(unmatched(options, recipes));
+        warnings.addAll(unweighed(types, importance));
         return new GgufPlan(
                 options, recipes, types, files(options, metadata, types.tensors()), warnings, checkpoint.totalBytes());
     }
@@ -64,13 +66,13 @@ final class GgufPreflight {
         }
     }
 
-    private static MixModel mixModel(ModelConfig config, List<TensorRecipe> recipes, ImportanceSource importance) {
+    private static MixModel mixModel(ModelConfig config, List<TensorRecipe> recipes, Importance importance) {
         return new MixModel(
                 config.numHiddenLayers(),
                 config.queriesPerKeyValueHead(),
                 config.experts().map(ExpertShape::count).orElse(0),
                 recipes.stream().noneMatch(recipe -> recipe.name().equals("output.weight")),
-                importance.isPresent());
+                importance.matrix().isPresent());
     }
 
     private static List<String> unmatched(GgufOptions options, List<TensorRecipe> recipes) {
@@ -80,6 +82,29 @@ final class GgufPreflight {
                         recipes.stream().map(TensorRecipe::name).noneMatch(pattern.asPredicate()))
                 .map(pattern -> "--tensor-type " + pattern + " matches no tensor; --dry-run lists their names")
                 .toList();
+    }
+
+    /** What an importance matrix should know and does not. */
+    private static List<String> unweighed(TypePlan types, Importance importance) {
+        if (importance.matrix().isEmpty()) {
+            return List.of();
+        }
+        List<String> warnings = new ArrayList<>();
+        ImportanceMatrix matrix = importance.matrix().get();
+        List<String> missing = types.tensors().stream()
+                .filter(tensor -> tensor.type().isQuantized() && tensor.name().startsWith("blk."))
+                .map(GgufLayout.Spec::name)
+                .filter(name -> matrix.find(name).isEmpty())
+                .toList();
+        if (!missing.isEmpty()) {
+            warnings.add("the importance matrix has nothing for " + missing.size() + " tensors, such as "
+                    + missing.getFirst() + ", which are quantized without it");
+        }
+        if (!matrix.unseen().isEmpty()) {
+            warnings.add("no token of the importance matrix came to " + String.join("; ", matrix.unseen())
+                    + ", which are quantized as if all columns mattered alike");
+        }
+        return warnings;
     }
 
     /** One file, or as many as hold what one may not. */

@@ -24,10 +24,10 @@ final class GgufTensorStep {
     private static final double LARGEST_HALF = 65504;
 
     private final Checkpoint checkpoint;
-    private final ImportanceSource importance;
+    private final Importance importance;
     private final BlockQuantizer quantizer;
 
-    GgufTensorStep(Checkpoint checkpoint, ImportanceSource importance, BlockQuantizer quantizer) {
+    GgufTensorStep(Checkpoint checkpoint, Importance importance, BlockQuantizer quantizer) {
         this.checkpoint = checkpoint;
         this.importance = importance;
         this.quantizer = quantizer;

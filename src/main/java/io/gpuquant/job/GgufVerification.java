@@ -4,14 +4,18 @@ import io.gpuquant.InputException;
 import io.gpuquant.VerificationException;
 import io.gpuquant.gguf.BlockScales;
 import io.gpuquant.gguf.GgufFile;
+import io.gpuquant.gguf.GgufSet;
 import io.gpuquant.gguf.GgufTensor;
+import io.gpuquant.safetensors.Checkpoint;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 
 /** Reads GGUF files back, by code that shares nothing with what wrote them. */
-final class GgufVerification {
+public final class GgufVerification {
 
     private GgufVerification() {}
 
@@ -36,11 +40,41 @@ final class GgufVerification {
     }
 
     /**
-     * Checks that the scales of all blocks of a tensor are numbers.
+     * Checks that files are whole, and that every scale is a number.
      *
-     * @throws VerificationException when one is not
+     * @param path a GGUF file, or one of a set
+     * @param source the folder of the original checkpoint, to compare with
+     * @throws VerificationException when something is wrong; the message names file and tensor
+     * @throws InputException when there is no such file
      */
-    static void requireFinite(Path file, GgufTensor tensor, MemorySegment data) {
+    public static Verification.Summary check(Path path, Optional<Path> source) {
+        try (GgufSet set = open(path)) {
+            int quantized = 0;
+            for (GgufTensor tensor : set.tensors()) {
+                requireFinite(set.fileOf(tensor).path(), tensor, set.data(tensor));
+                quantized += tensor.type().isQuantized() ? 1 : 0;
+            }
+            if (source.isEmpty()) {
+                return new Verification.Summary(set.tensors().size(), quantized, 0, 0, "");
+            }
+            try (Checkpoint original = Checkpoint.open(source.get())) {
+                return new GgufComparison(set, original).compare(quantized);
+            }
+        }
+    }
+
+    private static GgufSet open(Path path) {
+        try {
+            return GgufSet.open(path);
+        } catch (InputException damaged) {
+            if (Files.isRegularFile(path)) {
+                throw new VerificationException(String.valueOf(damaged.getMessage()), damaged);
+            }
+            throw damaged;
+        }
+    }
+
+    private static void requireFinite(Path file, GgufTensor tensor, MemorySegment data) {
         OptionalLong bad = BlockScales.firstNonFinite(tensor.type(), data);
         if (bad.isPresent()) {
             throw new VerificationException(file + ": " + tensor.name() + " has "

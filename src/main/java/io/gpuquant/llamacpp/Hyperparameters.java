@@ -130,12 +130,16 @@ public final class Hyperparameters {
             put("expert_used_count", count(experts.perToken()));
             if (architecture == Architecture.QWEN3_MOE) {
                 put("expert_feed_forward_length", count(experts.intermediateSize()));
-                requireNoDenseLayers(experts);
+                requireEqualExperts(experts);
             }
         });
     }
 
-    private static void requireNoDenseLayers(ExpertShape experts) {
+    private static void requireEqualExperts(ExpertShape experts) {
+        if (!experts.normalized()) {
+            throw new InputException("norm_topk_prob is false, but llama.cpp makes the weights of a token's experts add up"
+                    + " to one for this kind of model");
+        }
         if (!experts.denseLayers().isEmpty()) {
             throw new InputException("layer " + experts.denseLayers().iterator().next()
                     + " of this model has no experts, which llama.cpp does not load for its kind");
@@ -170,13 +174,20 @@ public final class Hyperparameters {
     }
 
     private void addAttention() {
+        boolean mayHaveBias = architecture == Architecture.LLAMA || architecture == Architecture.QWEN2;
+        if (config.attentionBias() && !mayHaveBias) {
+            throw new InputException("the attention of this model has biases, which llama.cpp does not load for "
+                    + architecture.id());
+        }
         switch (architecture) {
             case GEMMA2 -> {
+                requireQueryScale();
                 put("attn_logit_softcapping", real((float) config.attentionRules().cap()));
                 put("final_logit_softcapping", real((float) config.finalCap()));
                 addWindow(2);
             }
             case GEMMA3 -> {
+                requireQueryScale();
                 if (config.finalCap() > 0) {
                     put("final_logit_softcapping", real((float) config.finalCap()));
                 }
@@ -192,6 +203,17 @@ public final class Hyperparameters {
                         "attention.sliding_window",
                         count(config.attentionRules().layers().getFirst().window()));
             case LLAMA, QWEN2, QWEN3, QWEN3_MOE, GEMMA -> {}
+        }
+    }
+
+    /** llama.cpp has no key for it. */
+    private void requireQueryScale() {
+        boolean is27B = config.numHiddenLayers() == GgufConfig.LAYERS_OF_27B.getOrDefault(architecture, 0);
+        double divisor = is27B ? (double) config.hiddenSize() / config.numAttentionHeads() : config.headDim();
+        double given = config.raw().path("query_pre_attn_scalar").asDouble(config.headDim());
+        if (given != divisor) {
+            throw new InputException("query_pre_attn_scalar is " + given + ", but llama.cpp divides by the square root of "
+                    + divisor + " in a model of this kind and size");
         }
     }
 

@@ -33,6 +33,13 @@ public record TensorRecipe(String name, GgmlType kept, List<Long> extents, Conte
                 int within = row % head;
                 return row - within + within % 2 * (head / 2) + within / 2;
             }
+
+            /** The row of the file that row {@code row} of {@code rows} of the checkpoint becomes. */
+            public int fileRow(int row, int rows) {
+                int head = rows / heads;
+                int within = row % head;
+                return row - within + within % (head / 2) * 2 + within / (head / 2);
+            }
         }
 
         /** A vector and one. */

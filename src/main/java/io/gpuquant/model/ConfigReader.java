@@ -40,7 +40,10 @@ final class ConfigReader {
     private ConfigReader() {}
 
     static ModelConfig read(Path modelFolder) {
-        ConfigObject config = parse(modelFolder);
+        return read(parse(modelFolder));
+    }
+
+    static ModelConfig read(ConfigObject config) {
         ModelFamily family = family(config);
         config.object("quantization_config");
         int hiddenSize = config.size("hidden_size", WIDEST);

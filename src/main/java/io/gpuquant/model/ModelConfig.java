@@ -67,6 +67,16 @@ public record ModelConfig(
         return ConfigReader.read(modelFolder);
     }
 
+    /**
+     * Reads what a config.json would hold, of a model that has none.
+     *
+     * @param source where it comes from, for messages
+     * @throws io.gpuquant.InputException when it describes a model that is damaged or not supported
+     */
+    public static ModelConfig of(ObjectNode config, Path source) {
+        return ConfigReader.read(new ConfigObject(source, config));
+    }
+
     /** The file as it is, in a copy that may be changed. */
     @Override
     public ObjectNode raw() {

@@ -170,27 +170,41 @@ public record ModelStructure(
     }
 
     /**
+     * A tensor that the model needs.
+     *
+     * @param rows one for a vector
+     */
+    public record Expected(String name, int rows, int columns) {}
+
+    /** All tensors that the model needs; the embedding once more where it is the output head. */
+    public List<Expected> tensors() {
+        List<Expected> tensors = new ArrayList<>();
+        tensors.add(new Expected(embedding, config.vocabSize(), config.hiddenSize()));
+        for (DecoderLayer layer : layers) {
+            layer.norms().ofStream().forEach(norm -> tensors.add(new Expected(norm.tensor(), 1, config.hiddenSize())));
+            layer.norms().ofHeads().forEach(norm -> tensors.add(new Expected(norm.tensor(), 1, config.headDim())));
+            layer.router().map(Router::linear).ifPresent(linear -> tensors.add(
+                    new Expected(linear.weightName(), linear.out(), linear.in())));
+            for (LinearSpec linear : layer.linears()) {
+                tensors.add(new Expected(linear.weightName(), linear.out(), linear.in()));
+                if (linear.bias()) {
+                    tensors.add(new Expected(linear.biasName(), 1, linear.out()));
+                }
+            }
+        }
+        tensors.add(new Expected(finalNorm.tensor(), 1, config.hiddenSize()));
+        tensors.add(new Expected(outputHead, config.vocabSize(), config.hiddenSize()));
+        return tensors;
+    }
+
+    /**
      * Checks that a source has every tensor in the right shape, so that what is missing is known before any work is done
      * and before memory is taken for sizes that only the configuration knows of.
      *
      * @throws io.gpuquant.InputException when one is missing or has another shape
      */
     public void requireTensors(WeightSource source) {
-        source.require(embedding, config.vocabSize(), config.hiddenSize());
-        for (DecoderLayer layer : layers) {
-            layer.norms().ofStream().forEach(norm -> source.require(norm.tensor(), 1, config.hiddenSize()));
-            layer.norms().ofHeads().forEach(norm -> source.require(norm.tensor(), 1, config.headDim()));
-            layer.router().map(Router::linear).ifPresent(linear -> source.require(
-                    linear.weightName(), linear.out(), linear.in()));
-            for (LinearSpec linear : layer.linears()) {
-                source.require(linear.weightName(), linear.out(), linear.in());
-                if (linear.bias()) {
-                    source.require(linear.biasName(), 1, linear.out());
-                }
-            }
-        }
-        source.require(finalNorm.tensor(), 1, config.hiddenSize());
-        source.require(outputHead, config.vocabSize(), config.hiddenSize());
+        tensors().forEach(tensor -> source.require(tensor.name(), tensor.rows(), tensor.columns()));
     }
 
     /** Whether the output head is the embedding. */

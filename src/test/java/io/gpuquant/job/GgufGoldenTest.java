@@ -4,17 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.TextNode;
 import io.gpuquant.gguf.FileType;
 import io.gpuquant.gguf.GgmlType;
-import io.gpuquant.gguf.GgufFile;
 import io.gpuquant.gguf.GgufLayout;
-import io.gpuquant.gguf.GgufTensor;
 import io.gpuquant.gguf.GgufValue;
 import io.gpuquant.gguf.TypePlan;
 import io.gpuquant.llamacpp.TensorRecipe;
 import io.gpuquant.model.ModelConfig;
 import io.gpuquant.safetensors.Checkpoint;
-import io.gpuquant.tensor.Elements;
+import io.gpuquant.tensor.DType;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
@@ -29,6 +28,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -47,13 +47,14 @@ class GgufGoldenTest {
 
     private static JsonNode goldens = new ObjectMapper().createObjectNode();
     private static Checkpoint checkpoint;
-    private static ImportanceSource importance;
+    private static Importance importance;
 
     @BeforeAll
     static void open() {
         goldens = read();
         checkpoint = Checkpoint.open(DEMO);
-        importance = new GoldenImportance();
+        importance = Importance.read(
+                Optional.of(Path.of("src/test/resources/goldens/gguf/demo-llama.imatrix.gguf")));
     }
 
     @AfterAll
@@ -79,7 +80,7 @@ class GgufGoldenTest {
     void everyTensorIsThatOfLlamaQuantize(String file) {
         boolean important = file.endsWith(IMPORTANT);
         FileType mix = FileType.named(file.replace(IMPORTANT, "")).orElseThrow();
-        ImportanceSource source = important ? importance : ImportanceSource.NONE;
+        Importance source = important ? importance : Importance.NONE;
         GgufPlan plan = GgufPreflight.plan(options(mix, Optional.empty()), checkpoint, config(), source);
         GgufTensorStep step = new GgufTensorStep(checkpoint, source, BlockQuantizer.onProcessor(2));
 
@@ -110,7 +111,7 @@ class GgufGoldenTest {
                         options(FileType.F16, Optional.of(pre).filter(name -> !name.isEmpty())),
                         checkpoint,
                         config(),
-                        ImportanceSource.NONE)
+                        Importance.NONE)
                 .files()
                 .getFirst()
                 .layout()
@@ -128,9 +129,9 @@ class GgufGoldenTest {
     @Test
     void bytesDoNotDependOnTheSizeOfSlabs() {
         GgufPlan plan = GgufPreflight.plan(
-                options(FileType.Q4_0, Optional.empty()), checkpoint, config(), ImportanceSource.NONE);
+                options(FileType.Q4_0, Optional.empty()), checkpoint, config(), Importance.NONE);
         BlockQuantizer whole = BlockQuantizer.onProcessor(1);
-        GgufTensorStep step = new GgufTensorStep(checkpoint, ImportanceSource.NONE, new Narrow(whole));
+        GgufTensorStep step = new GgufTensorStep(checkpoint, Importance.NONE, new Narrow(whole));
 
         for (String name : List.of("blk.1.attn_q.weight", "blk.1.attn_k.weight", "blk.1.ffn_down.weight")) {
             TensorRecipe recipe = plan.recipes().stream()
@@ -157,10 +158,10 @@ class GgufGoldenTest {
         public void quantize(
                 GgmlType type,
                 MemorySegment weights,
-                io.gpuquant.tensor.DType dtype,
+                DType dtype,
                 int rows,
                 int columns,
-                float[] importance,
+                float @Nullable [] importance,
                 MemorySegment blocks) {
             assertThat(rows).isLessThanOrEqualTo(7);
             whole.quantize(type, weights, dtype, rows, columns, importance, blocks);
@@ -177,6 +178,7 @@ class GgufGoldenTest {
                 false,
                 new TypePlan.Request(mix, false, List.of()),
                 pre,
+                Optional.empty(),
                 Long.MAX_VALUE,
                 false);
     }
@@ -226,49 +228,9 @@ class GgufGoldenTest {
     private static String digest(GgufValue.Array array) {
         String json = array.elements().stream()
                 .map(element -> element instanceof String text
-                        ? com.fasterxml.jackson.databind.node.TextNode.valueOf(text).toString()
+                        ? TextNode.valueOf(text).toString()
                         : element.toString())
                 .collect(Collectors.joining(", ", "[", "]"));
         return HexFormat.of().formatHex(sha256().digest(json.getBytes(StandardCharsets.UTF_8)));
-    }
-
-    /** The importance matrix that llama.cpp made of the demo model. */
-    private static final class GoldenImportance implements ImportanceSource {
-
-        private final Map<String, float[]> weights = new HashMap<>();
-
-        GoldenImportance() {
-            try (GgufFile file = GgufFile.open(Path.of(Objects.requireNonNull(
-                            GgufGoldenTest.class.getResource("/goldens/gguf/demo-llama.imatrix.gguf"))
-                    .getPath()))) {
-                for (GgufTensor tensor : file.header().tensors()) {
-                    if (tensor.name().endsWith(".in_sum2")) {
-                        String name = tensor.name().replace(".in_sum2", "");
-                        float count = file.data(file.find(name + ".counts").orElseThrow())
-                                .get(Elements.FLOAT, 0);
-                        float[] values = new float[Math.toIntExact(tensor.elements())];
-                        for (int i = 0; i < values.length; i++) {
-                            values[i] = file.data(tensor).get(Elements.FLOAT, 4L * i) / count;
-                        }
-                        weights.put(name, values);
-                    }
-                }
-            }
-        }
-
-        @Override
-        public boolean isPresent() {
-            return true;
-        }
-
-        @Override
-        public Optional<float[]> weights(String tensor, int columns, int matrices) {
-            return Optional.ofNullable(weights.get(tensor));
-        }
-
-        @Override
-        public Map<String, GgufValue> metadata() {
-            return Map.of();
-        }
     }
 }
