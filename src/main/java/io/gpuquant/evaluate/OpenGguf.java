@@ -9,7 +9,7 @@ import io.gpuquant.model.WeightSource;
 import java.nio.file.Path;
 
 /** A model in GGUF files, ready to be computed with. */
-public final class OpenGguf implements ReadableModel {
+final class OpenGguf implements ReadableModel {
 
     private final GgufModel model;
 
@@ -22,7 +22,7 @@ public final class OpenGguf implements ReadableModel {
      *
      * @throws io.gpuquant.InputException when it is missing, damaged, or holds no model that gpuquant computes
      */
-    public static OpenGguf open(Path path) {
+    static OpenGguf open(Path path) {
         return new OpenGguf(GgufModel.open(path));
     }
 

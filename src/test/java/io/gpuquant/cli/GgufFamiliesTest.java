@@ -1,0 +1,115 @@
+package io.gpuquant.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.gpuquant.job.TinyModel;
+import io.gpuquant.model.RandomModel;
+import io.gpuquant.tensor.DType;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** A model of each family written as GGUF and read back computes what the checkpoint does. */
+class GgufFamiliesTest {
+
+    private static final Path TOKENIZER = Path.of("datasets/demo-llama");
+
+    private static final String COMMON = """
+            {"hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 32,
+             "vocab_size": 1024, "max_position_embeddings": 64, "bos_token_id": 0, "torch_dtype": "float16"}""";
+
+    private static final String FACTORS = "[1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7]";
+
+    /** What makes a checkpoint, by its model type and what is special in it. */
+    private static final Map<String, String> MODELS = new TreeMap<>(Map.ofEntries(
+            Map.entry("llama", "{\"mlp_bias\": true, \"attention_bias\": true}"),
+            Map.entry(
+                    "llama stretched",
+                    """
+                    {"rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+                     "high_freq_factor": 4.0, "original_max_position_embeddings": 16}}"""),
+            Map.entry("mistral", "{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 4.0}, \"sliding_window\": null}"),
+            Map.entry("qwen2", "{\"use_sliding_window\": false, \"tie_word_embeddings\": true}"),
+            Map.entry("qwen3", "{\"head_dim\": 16}"),
+            Map.entry("gemma", "{}"),
+            Map.entry(
+                    "gemma2",
+                    "{\"sliding_window\": 9, \"attn_logit_softcapping\": 5.0, \"final_logit_softcapping\": 3.0,"
+                            + " \"query_pre_attn_scalar\": 32}"),
+            Map.entry("gemma3_text", "{\"sliding_window\": 9, \"query_pre_attn_scalar\": 32, \"num_hidden_layers\": 7}"),
+            Map.entry("phi3", "{\"partial_rotary_factor\": 0.5, \"sliding_window\": 20}"),
+            Map.entry(
+                    "phi3 stretched",
+                    """
+                    {"partial_rotary_factor": 0.5, "original_max_position_embeddings": 32, "sliding_window": null,
+                     "rope_scaling": {"type": "longrope", "short_factor": %s, "long_factor": %s}}"""
+                            .formatted(FACTORS, FACTORS.replace("1.", "2."))),
+            Map.entry("mixtral", "{\"num_local_experts\": 4, \"num_experts_per_tok\": 2, \"sliding_window\": null}"),
+            Map.entry(
+                    "qwen3_moe",
+                    "{\"num_experts\": 4, \"num_experts_per_tok\": 2, \"moe_intermediate_size\": 32,"
+                            + " \"norm_topk_prob\": true}")));
+
+    @TempDir
+    Path folder;
+
+    static List<String> models() {
+        return List.copyOf(MODELS.keySet());
+    }
+
+    @ParameterizedTest
+    @MethodSource("models")
+    void areComputedFromGgufAsFromTheCheckpoint(String name) throws IOException {
+        Path model = model(name);
+        Path text = TinyModel.writeText(folder.resolve("text.jsonl"));
+        Path plain = folder.resolve("plain.gguf");
+        Path blocks = folder.resolve("blocks.gguf");
+        CommandRun.of("gguf", model, "--type", "F32", "--out", plain, "--device", "host").requireDone();
+        CommandRun.of("gguf", model, "--type", "Q8_0", "--out", blocks, "--device", "host").requireDone();
+        CommandRun.of("verify", plain, "--source", model).requireDone();
+        CommandRun.of("verify", blocks, "--source", model).requireDone();
+
+        JsonNode models = CommandRun.of(
+                        "compare",
+                        model,
+                        plain,
+                        blocks,
+                        "--text",
+                        text,
+                        "--sequence-length",
+                        "48",
+                        "--tokens",
+                        "96",
+                        "--device",
+                        "host",
+                        "--json")
+                .requireDone()
+                .json()
+                .path("checkpoints");
+
+        // transformers rounds what it multiplies Gemma's embedding by to float16; llama.cpp does not.
+        double most = name.startsWith("gemma") ? 1e-6 : 1e-9;
+        assertThat(models.path(1).path("kl_divergence").asDouble(1)).as("F32").isLessThan(most);
+        assertThat(models.path(2).path("kl_divergence").asDouble(1)).as("Q8_0").isBetween(1e-9, 2e-3);
+    }
+
+    private Path model(String name) throws IOException {
+        ObjectNode config = RandomModel.config(COMMON);
+        config.put("model_type", name.split(" ")[0]);
+        config.setAll((ObjectNode) new ObjectMapper().readTree(MODELS.get(name)));
+        Path written = RandomModel.of(config, DType.F16, 1).write(Files.createDirectories(folder.resolve("model")));
+        for (String file : List.of("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")) {
+            Files.copy(TOKENIZER.resolve(file), written.resolve(file));
+        }
+        return written;
+    }
+}
