@@ -28,7 +28,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * The shape of the house. A package imports only packages below it:
  *
  * <pre>
- *                       cli
+ *                       cli ──────────────────── hub
  *                        │
  *            job ────────┴──────── kernels.selftest
  *             │                         │
@@ -68,6 +68,7 @@ class ArchitectureTest {
             entry("device.host", Set.of("device", "ptx", "tensor")),
             entry("kernels", Set.of("device", "tensor")),
             entry("kernels.selftest", Set.of("kernels", "device", "device.host", "ptx", "tensor")),
+            entry("hub", Set.of()),
             entry("calibration", Set.of()),
             entry("format", Set.of("safetensors", "tensor")),
             entry("model", Set.of("kernels", "device", "safetensors", "tensor")),
@@ -95,6 +96,7 @@ class ArchitectureTest {
                             "model",
                             "format",
                             "calibration",
+                            "hub",
                             "device",
                             "tensor")));
 

@@ -36,14 +36,14 @@ final class CompareCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init") // Set by picocli.
     private CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "BASE", description = "The folder of the original checkpoint.")
+    @Parameters(index = "0", paramLabel = "BASE", description = "The original. " + ModelLocation.DESCRIPTION)
     private Path base = Path.of("");
 
     @Parameters(
             index = "1..*",
             arity = "1..*",
             paramLabel = "QUANTIZED",
-            description = "Folders of checkpoints that were made from it.")
+            description = "Checkpoints that were made from it, by their folders or names.")
     private List<Path> quantized = List.of();
 
     @Mixin
@@ -65,11 +65,11 @@ final class CompareCommand implements Callable<Integer> {
         List<OpenModel> models = new ArrayList<>();
         try {
             for (Path folder : folders) {
-                models.add(OpenModel.open(folder));
+                models.add(OpenModel.open(ModelLocation.folder(spec, folder)));
                 requireComparable(folder, models);
             }
             EvaluationText evaluation =
-                    text.read(base, models.getFirst().structure().config());
+                    text.read(models.getFirst().checkpoint().directory(), models.getFirst().structure().config());
             List<Row> rows = rows(folders, models, evaluation);
             if (run.json) {
                 spec.commandLine().getOut().println(json(rows, evaluation));

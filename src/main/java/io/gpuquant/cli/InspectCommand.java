@@ -27,7 +27,7 @@ final class InspectCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init") // Set by picocli.
     private CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "DIR", description = "The folder of a checkpoint.")
+    @Parameters(index = "0", paramLabel = "MODEL", description = ModelLocation.DESCRIPTION)
     private Path folder = Path.of("");
 
     @Mixin
@@ -35,7 +35,7 @@ final class InspectCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Inspection inspection = Inspection.of(folder);
+        Inspection inspection = Inspection.of(ModelLocation.folder(spec, folder));
         PrintWriter out = spec.commandLine().getOut();
         if (run.json) {
             out.println(json(inspection));

@@ -31,7 +31,7 @@ final class PerplexityCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init") // Set by picocli.
     private CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "MODEL", description = "The folder of a checkpoint.")
+    @Parameters(index = "0", paramLabel = "MODEL", description = ModelLocation.DESCRIPTION)
     private Path model = Path.of("");
 
     @Mixin
@@ -51,8 +51,9 @@ final class PerplexityCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        try (OpenModel opened = OpenModel.open(model)) {
-            EvaluationText evaluation = text.read(model, opened.structure().config());
+        Path folder = ModelLocation.folder(spec, model);
+        try (OpenModel opened = OpenModel.open(folder)) {
+            EvaluationText evaluation = text.read(folder, opened.structure().config());
             TokenScores scores;
             try (Device where = device.open()) {
                 Evaluator evaluator = new Evaluator(where, opened.structure(), opened.weights(where));

@@ -3,6 +3,7 @@ package io.gpuquant.cli;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.device.Device;
+import io.gpuquant.hub.Hub;
 import io.gpuquant.job.Forecast;
 import io.gpuquant.job.MemoryPlan;
 import io.gpuquant.job.QuantizationJobOptions;
@@ -38,7 +39,7 @@ final class PlanCommand implements Callable<Integer> {
     private CommandSpec spec;
 
     @Mixin
-    private final OutputOption output = new OutputOption();
+    private final OutputOption output = new OutputOption(Hub.Parts.CONFIGURATION);
 
     @Mixin
     private final GptqOption method = new GptqOption();
