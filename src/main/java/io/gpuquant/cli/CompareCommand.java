@@ -64,12 +64,14 @@ final class CompareCommand implements Callable<Integer> {
         folders.addAll(quantized);
         List<OpenModel> models = new ArrayList<>();
         try {
+            Path original = ModelLocation.folder(spec, base);
             for (Path folder : folders) {
-                models.add(OpenModel.open(ModelLocation.folder(spec, folder)));
+                Path found = folder.equals(base) ? original : ModelLocation.folder(spec, folder);
+                models.add(OpenModel.open(found));
                 requireComparable(folder, models);
             }
             EvaluationText evaluation =
-                    text.read(models.getFirst().checkpoint().directory(), models.getFirst().structure().config());
+                    text.read(original, models.getFirst().structure().config());
             List<Row> rows = rows(folders, models, evaluation);
             if (run.json) {
                 spec.commandLine().getOut().println(json(rows, evaluation));
