@@ -35,7 +35,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  *    ┌────────┴───┬──────────┐          │
  *  quantize    evaluate      │          │
  *    │       ┌────┴───┬──────┴─────┐    │
- *    │     model   format   calibration │
+ *    │     model   format   calibration │     (calibration stands on jinja)
  *    └───┬───┴────────│─────────────────┤
  *     kernels         │                 │
  *        │            │                 │
@@ -69,7 +69,8 @@ class ArchitectureTest {
             entry("kernels", Set.of("device", "tensor")),
             entry("kernels.selftest", Set.of("kernels", "device", "device.host", "ptx", "tensor")),
             entry("hub", Set.of()),
-            entry("calibration", Set.of()),
+            entry("jinja", Set.of()),
+            entry("calibration", Set.of("jinja")),
             entry("format", Set.of("safetensors", "tensor")),
             entry("model", Set.of("kernels", "device", "safetensors", "tensor")),
             entry("quantize", Set.of("kernels", "device", "tensor")),
@@ -167,7 +168,7 @@ class ArchitectureTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"jcuda, device.cuda", "picocli, cli", "me.tongfei, cli", "ai.djl, calibration", "org.ejml, quantize"})
+    @CsvSource({"jcuda, device.cuda", "picocli, cli", "me.tongfei, cli", "ai.djl, calibration", "dev.hardwood, calibration", "org.ejml, quantize"})
     void libraryIsKnownToOnePackageOnly(String library, String owner) {
         classes()
                 .that(DescribedPredicate.<JavaClass>describe(
