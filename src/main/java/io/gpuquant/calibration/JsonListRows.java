@@ -21,6 +21,7 @@ final class JsonListRows implements Rows {
     private final Path path;
     private final JsonParser parser;
     private long row;
+    private boolean ended;
 
     JsonListRows(Path path) {
         this.path = path;
@@ -33,6 +34,9 @@ final class JsonListRows implements Rows {
 
     @Override
     public @Nullable JsonNode next() {
+        if (ended) {
+            return null;
+        }
         try {
             if (row == 0) {
                 start();
@@ -42,6 +46,7 @@ final class JsonListRows implements Rows {
                 if (parser.nextToken() != null) {
                     throw new InputException(path + " goes on after its list; give a .json file with one list");
                 }
+                ended = true;
                 return null;
             }
             row++;
