@@ -168,7 +168,14 @@ class ArchitectureTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"jcuda, device.cuda", "picocli, cli", "me.tongfei, cli", "ai.djl, calibration", "dev.hardwood, calibration", "org.ejml, quantize"})
+    @CsvSource({
+        "jcuda, device.cuda",
+        "picocli, cli",
+        "me.tongfei, cli",
+        "ai.djl, calibration",
+        "dev.hardwood, calibration",
+        "org.ejml, quantize"
+    })
     void libraryIsKnownToOnePackageOnly(String library, String owner) {
         classes()
                 .that(DescribedPredicate.<JavaClass>describe(

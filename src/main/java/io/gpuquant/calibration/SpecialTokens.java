@@ -46,13 +46,10 @@ record SpecialTokens(int[] before, int[] after) {
         int[] before = Arrays.copyOf(full, start);
         int[] after = Arrays.copyOfRange(full, Math.min(full.length, start + plain.length), full.length);
         if (bos.isPresent()) {
-            int[] id = id(config, "bos_token", encoder);
-            before = with(before, id, bos.get(), before.length > 0 && id.length > 0 && before[0] == id[0], 0);
+            before = first(before, id(config, "bos_token", encoder), bos.get());
         }
         if (eos.isPresent()) {
-            int[] id = id(config, "eos_token", encoder);
-            int last = after.length - 1;
-            after = with(after, id, eos.get(), last >= 0 && id.length > 0 && after[last] == id[0], after.length);
+            after = last(after, id(config, "eos_token", encoder), eos.get());
         }
         return Optional.of(new SpecialTokens(before, after));
     }
@@ -68,15 +65,20 @@ record SpecialTokens(int[] before, int[] after) {
         return id;
     }
 
-    /** Ids with one more or one less, at the end where it belongs. */
-    private static int[] with(int[] ids, int[] id, boolean wanted, boolean there, int place) {
-        if (wanted && !there) {
-            return place == 0 ? joined(id, ids) : joined(ids, id);
+    /** Ids that begin with one, or do not. */
+    private static int[] first(int[] ids, int[] id, boolean wanted) {
+        if (id.length == 1 && ids.length > 0 && ids[0] == id[0]) {
+            return wanted ? ids : Arrays.copyOfRange(ids, 1, ids.length);
         }
-        if (!wanted && there) {
-            return place == 0 ? Arrays.copyOfRange(ids, 1, ids.length) : Arrays.copyOf(ids, ids.length - 1);
+        return wanted ? joined(id, ids) : ids;
+    }
+
+    /** Ids that end with one, or do not. */
+    private static int[] last(int[] ids, int[] id, boolean wanted) {
+        if (id.length == 1 && ids.length > 0 && ids[ids.length - 1] == id[0]) {
+            return wanted ? ids : Arrays.copyOf(ids, ids.length - 1);
         }
-        return ids;
+        return wanted ? joined(ids, id) : ids;
     }
 
     private static int[] joined(int[] first, int[] second) {

@@ -23,8 +23,9 @@ final class CalibrationOption {
             names = "--text-field",
             paramLabel = "NAME",
             defaultValue = TextFile.DEFAULT_TEXT_FIELD,
-            description = "The field of a row that holds the text or the list of messages. Default: ${DEFAULT-VALUE}, else"
-                    + " messages or conversations.")
+            description =
+                    "The field of a row that holds the text or the list of messages. Default: ${DEFAULT-VALUE}, else"
+                            + " messages or conversations.")
     String textField = TextFile.DEFAULT_TEXT_FIELD;
 
     @Option(

@@ -64,9 +64,9 @@ final class CompareCommand implements Callable<Integer> {
         folders.addAll(quantized);
         List<OpenModel> models = new ArrayList<>();
         try {
-            Path original = ModelLocation.folder(spec, base);
+            Path original = ModelLocation.supported(spec, base);
             for (Path folder : folders) {
-                Path found = folder.equals(base) ? original : ModelLocation.folder(spec, folder);
+                Path found = folder.equals(base) ? original : ModelLocation.supported(spec, folder);
                 models.add(OpenModel.open(found));
                 requireComparable(folder, models);
             }

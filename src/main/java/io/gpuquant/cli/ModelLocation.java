@@ -3,6 +3,7 @@ package io.gpuquant.cli;
 import io.gpuquant.hub.Hub;
 import io.gpuquant.hub.HubSettings;
 import io.gpuquant.hub.ModelReference;
+import io.gpuquant.model.ModelConfig;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -37,9 +38,19 @@ final class ModelLocation {
         }
     }
 
-    /** The folder of a model with its weights. */
+    /** The folder of a model with its weights, of whatever kind it is. */
     static Path folder(CommandSpec command, Path named) {
         return folder(command, named, Hub.Parts.EVERYTHING);
+    }
+
+    /**
+     * The folder of a model with its weights; one that cannot be computed with is refused before they are downloaded.
+     *
+     * @throws io.gpuquant.InputException also when the model is of a family that is not supported
+     */
+    static Path supported(CommandSpec command, Path named) {
+        ModelConfig.read(folder(command, named, Hub.Parts.CONFIGURATION));
+        return folder(command, named);
     }
 
     /** The model that is meant, if it is not a folder here. */

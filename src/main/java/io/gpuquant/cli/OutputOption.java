@@ -32,8 +32,9 @@ final class OutputOption {
     @Option(
             names = "--out",
             paramLabel = "DIR",
-            description = "The folder to make. Default: named after the model and beside it; in the current folder for a model"
-                    + " in the cache.")
+            description =
+                    "The folder to make. Default: named after the model and beside it; in the current folder for a model"
+                            + " in the cache.")
     @Nullable
     Path out;
 
@@ -79,7 +80,10 @@ final class OutputOption {
     QuantizationJobOptions toOptions(
             QuantizationJobOptions.MethodOptions method, boolean symmetric, PackedFormat format) {
         Path output = output(method.name());
-        Path folder = ModelLocation.folder(command, model, parts);
+        Path folder = switch (parts) {
+            case CONFIGURATION -> ModelLocation.folder(command, model, parts);
+            case EVERYTHING -> ModelLocation.supported(command, model);
+        };
         return new QuantizationJobOptions(folder, output, overwrite, method, bits, groupSize, symmetric, format);
     }
 

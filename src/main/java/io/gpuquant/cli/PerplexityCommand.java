@@ -51,7 +51,7 @@ final class PerplexityCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Path folder = ModelLocation.folder(spec, model);
+        Path folder = ModelLocation.supported(spec, model);
         try (OpenModel opened = OpenModel.open(folder)) {
             EvaluationText evaluation = text.read(folder, opened.structure().config());
             TokenScores scores;

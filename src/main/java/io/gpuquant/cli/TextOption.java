@@ -26,8 +26,9 @@ final class TextOption {
             names = "--text-field",
             paramLabel = "NAME",
             defaultValue = TextFile.DEFAULT_TEXT_FIELD,
-            description = "The field of a row that holds the text or the list of messages. Default: ${DEFAULT-VALUE}, else"
-                    + " messages or conversations.")
+            description =
+                    "The field of a row that holds the text or the list of messages. Default: ${DEFAULT-VALUE}, else"
+                            + " messages or conversations.")
     private String textField = TextFile.DEFAULT_TEXT_FIELD;
 
     @Option(

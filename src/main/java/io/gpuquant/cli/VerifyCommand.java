@@ -30,7 +30,10 @@ final class VerifyCommand implements Callable<Integer> {
     @Parameters(index = "0", paramLabel = "MODEL", description = ModelLocation.DESCRIPTION)
     private Path folder = Path.of("");
 
-    @Option(names = "--source", paramLabel = "MODEL", description = "The original checkpoint, by its folder or its name.")
+    @Option(
+            names = "--source",
+            paramLabel = "MODEL",
+            description = "The original checkpoint, by its folder or its name.")
     private @Nullable Path source;
 
     @Mixin

@@ -22,9 +22,10 @@ final class FileSelection {
     /** A name in the repository's own folder that is one everywhere. */
     private static final Pattern PLAIN_NAME = Pattern.compile("[^./\\\\:\\p{Cntrl}][^/\\\\:\\p{Cntrl}]{0,254}");
 
-    private static final Pattern SMALL = Pattern.compile("(?i)(generation_|quantize_|quant_|preprocessor_|processor_)?config\\.json"
-            + "|quantization_report\\.json|tokenizer.*|special_tokens_map\\.json|added_tokens\\.json|vocab\\..*"
-            + "|merges\\.txt|.*\\.tiktoken|chat_template.*|licen[cs]e.*|notice.*|.*use_policy.*");
+    private static final Pattern SMALL =
+            Pattern.compile("(?i)(generation_|quantize_|quant_|preprocessor_|processor_)?config\\.json"
+                    + "|quantization_report\\.json|tokenizer.*|special_tokens_map\\.json|added_tokens\\.json|vocab\\..*"
+                    + "|merges\\.txt|.*\\.tiktoken|chat_template.*|licen[cs]e.*|notice.*|.*use_policy.*");
 
     private static final Pattern PICKLE = Pattern.compile("(?i)(pytorch_model|consolidated).*\\.(bin|pth?)");
 
@@ -33,7 +34,8 @@ final class FileSelection {
     /** The files besides the weights, in the order of their names. */
     static List<String> small(List<String> files) {
         return files.stream()
-                .filter(name -> PLAIN_NAME.matcher(name).matches() && SMALL.matcher(name).matches())
+                .filter(name -> PLAIN_NAME.matcher(name).matches()
+                        && SMALL.matcher(name).matches())
                 .sorted()
                 .distinct()
                 .toList();
@@ -72,7 +74,8 @@ final class FileSelection {
         JsonNode map = new ObjectMapper().readTree(Files.readAllBytes(index)).path("weight_map");
         TreeSet<String> shards = new TreeSet<>();
         map.forEach(shard -> shards.add(shard.asText("")));
-        if (shards.isEmpty() || !shards.stream().allMatch(name -> PLAIN_NAME.matcher(name).matches())) {
+        if (shards.isEmpty()
+                || !shards.stream().allMatch(name -> PLAIN_NAME.matcher(name).matches())) {
             throw new InputException(index + " is not a valid index of shards; remove it and download it again");
         }
         return shards;

@@ -48,7 +48,8 @@ public final class Hub {
         HubCache cache = HubCache.of(settings.cache(), model);
         try {
             Optional<String> known = cache.commitOf(model);
-            boolean complete = known.isPresent() && absent(cache.snapshot(known.get()), parts).isEmpty();
+            boolean complete = known.isPresent()
+                    && absent(cache.snapshot(known.get()), parts).isEmpty();
             if (settings.offline() || (model.isCommit() && complete)) {
                 return offline(model, cache, known, parts);
             }
@@ -125,7 +126,8 @@ public final class Hub {
                 batch.get(first);
                 batch.get(
                         weights.equals(FileSelection.INDEX)
-                                ? List.copyOf(FileSelection.shards(cache.snapshot(commit).resolve(weights)))
+                                ? List.copyOf(FileSelection.shards(
+                                        cache.snapshot(commit).resolve(weights)))
                                 : List.of(weights));
             } else {
                 batch.get(small);

@@ -28,8 +28,7 @@ record HubCache(Path cache, Path folder) {
     private static final String SNAPSHOTS = "snapshots";
 
     static HubCache of(Path cache, ModelReference model) {
-        return new HubCache(
-                cache, cache.resolve(FOLDER_PREFIX + model.organization() + "--" + model.name()));
+        return new HubCache(cache, cache.resolve(FOLDER_PREFIX + model.organization() + "--" + model.name()));
     }
 
     /** The name of the model whose snapshot a folder is, without its organization; empty for any other folder. */
@@ -43,7 +42,8 @@ record HubCache(Path cache, Path folder) {
         if (!repository.startsWith(FOLDER_PREFIX)) {
             return Optional.empty();
         }
-        return Optional.of(repository.substring(repository.lastIndexOf("--") + 2)).filter(name -> !name.isEmpty());
+        return Optional.of(repository.substring(repository.lastIndexOf("--") + 2))
+                .filter(name -> !name.isEmpty());
     }
 
     /** The commit of a revision as far as the cache knows it. */

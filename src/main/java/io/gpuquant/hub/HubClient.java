@@ -72,7 +72,8 @@ final class HubClient implements AutoCloseable {
             JsonNode root = JSON.readTree(body);
             String commit = root.path("sha").asText("");
             List<String> files = new ArrayList<>();
-            root.path("siblings").forEach(file -> files.add(file.path("rfilename").asText("")));
+            root.path("siblings")
+                    .forEach(file -> files.add(file.path("rfilename").asText("")));
             if (COMMIT.matcher(commit).matches()) {
                 return new Listing(commit, files);
             }
@@ -137,7 +138,8 @@ final class HubClient implements AutoCloseable {
             }
             HttpResponse<InputStream> response = exchange(next.build());
             int status = response.statusCode();
-            boolean described = response.request().method().equals("HEAD") && header(response, "X-Linked-Etag").isPresent();
+            boolean described = response.request().method().equals("HEAD")
+                    && header(response, "X-Linked-Etag").isPresent();
             if (status == 200 || status == 206 || status == 416 || (isRedirect(status) && described)) {
                 return response;
             }
@@ -198,8 +200,8 @@ final class HubClient implements AutoCloseable {
         String code = header(response, "X-Error-Code").orElse("");
         String page = settings.endpoint() + "/" + model.repository();
         if (code.equals("RevisionNotFound")) {
-            return new InputException(
-                    model.repository() + " has no revision \"" + model.revision() + "\"; " + page + " lists its branches");
+            return new InputException(model.repository() + " has no revision \"" + model.revision() + "\"; " + page
+                    + " lists its branches");
         }
         if (status == 401 || status == 403) {
             return new InputException(denied(model, page, code.equals("GatedRepo")));
@@ -217,7 +219,8 @@ final class HubClient implements AutoCloseable {
 
     private String denied(ModelReference model, String page, boolean gated) {
         if (gated) {
-            return model + " is gated: accept its terms at " + page + ", then set HF_TOKEN to an access token of your account"
+            return model + " is gated: accept its terms at " + page
+                    + ", then set HF_TOKEN to an access token of your account"
                     + " (" + settings.endpoint() + "/settings/tokens)"
                     + (settings.token().isPresent() ? "; the token that is set now has no access" : "");
         }

@@ -78,8 +78,8 @@ public record HubSettings(
         } catch (IllegalArgumentException notAnAddress) {
             // Told below, as for an address of another kind.
         }
-        throw new UsageException("HF_ENDPOINT is \"" + named + "\", which is no address of a hub; set it to one such as "
-                + DEFAULT_ENDPOINT + ", or not at all");
+        throw new UsageException("HF_ENDPOINT is \"" + named
+                + "\", which is no address of a hub; set it to one such as " + DEFAULT_ENDPOINT + ", or not at all");
     }
 
     private static Optional<String> token(Map<String, String> environment, Path huggingFace) {

@@ -63,7 +63,8 @@ final class Retries {
             Thread.sleep(pause);
         } catch (InterruptedException interrupted) {
             Thread.currentThread().interrupt();
-            throw new ResourceException("the download of " + what + " was interrupted; run the same command again", interrupted);
+            throw new ResourceException(
+                    "the download of " + what + " was interrupted; run the same command again", interrupted);
         }
     }
 
@@ -79,7 +80,8 @@ final class Retries {
 
         Unreachable(String what, HubSettings settings, IOException cause) {
             super(
-                    what + " cannot be had from " + settings.endpoint() + " (" + reason(cause) + "); check the network and"
+                    what + " cannot be had from " + settings.endpoint() + " (" + reason(cause)
+                            + "); check the network and"
                             + " HF_ENDPOINT and run the same command again, which goes on where it stopped",
                     cause);
         }

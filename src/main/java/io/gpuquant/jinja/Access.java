@@ -19,14 +19,13 @@ final class Access {
     }
 
     private static @Nullable Object member(@Nullable Object of, String name, int line) {
-        Function method =
-                switch (of) {
-                    case Undefined undefined -> throw undefined.refusal(line);
-                    case String text -> Methods.of(text, name);
-                    case Map<?, ?> map -> Methods.of(map, name);
-                    case List<?> list -> Methods.of(list, name);
-                    case null, default -> null;
-                };
+        Function method = switch (of) {
+            case Undefined undefined -> throw undefined.refusal(line);
+            case String text -> Methods.of(text, name);
+            case Map<?, ?> map -> Methods.of(map, name);
+            case List<?> list -> Methods.of(list, name);
+            case null, default -> null;
+        };
         if (method != null) {
             return method;
         }
@@ -59,13 +58,12 @@ final class Access {
     /** {@code of[start:stop:step]} of a list or a string. */
     static Object slice(
             @Nullable Object of, @Nullable Object start, @Nullable Object stop, @Nullable Object step, int line) {
-        List<?> items =
-                switch (of) {
-                    case String text -> Strings.characters(text);
-                    case List<?> list -> list;
-                    case Undefined undefined -> List.of();
-                    case null, default -> throw new TemplateException(line, Values.kind(of) + " has no slices");
-                };
+        List<?> items = switch (of) {
+            case String text -> Strings.characters(text);
+            case List<?> list -> list;
+            case Undefined undefined -> List.of();
+            case null, default -> throw new TemplateException(line, Values.kind(of) + " has no slices");
+        };
         long by = bound(step, 1, line);
         if (by == 0) {
             throw new TemplateException(line, "a slice with a step of zero");
@@ -77,7 +75,9 @@ final class Access {
         for (long i = from; by > 0 ? i < to : i > to; i += by) {
             chosen.add(items.get((int) i));
         }
-        return of instanceof String ? String.join("", chosen.stream().map(Values::text).toList()) : chosen;
+        return of instanceof String
+                ? String.join("", chosen.stream().map(Values::text).toList())
+                : chosen;
     }
 
     private static long bound(@Nullable Object value, long otherwise, int line) {

@@ -26,27 +26,26 @@ final class Dates {
     }
 
     private static String field(char directive, LocalDateTime time) {
-        String pattern =
-                switch (directive) {
-                    case 'd' -> "dd";
-                    case 'm' -> "MM";
-                    case 'Y' -> "yyyy";
-                    case 'y' -> "yy";
-                    case 'b', 'h' -> "MMM";
-                    case 'B' -> "MMMM";
-                    case 'a' -> "EEE";
-                    case 'A' -> "EEEE";
-                    case 'H' -> "HH";
-                    case 'I' -> "hh";
-                    case 'M' -> "mm";
-                    case 'S' -> "ss";
-                    case 'p' -> "a";
-                    case 'j' -> "DDD";
-                    case 'F' -> "yyyy-MM-dd";
-                    case 'T' -> "HH:mm:ss";
-                    case '%' -> "'%'";
-                    default -> throw new TemplateException("strftime_now with %" + directive + " is not supported");
-                };
+        String pattern = switch (directive) {
+            case 'd' -> "dd";
+            case 'm' -> "MM";
+            case 'Y' -> "yyyy";
+            case 'y' -> "yy";
+            case 'b', 'h' -> "MMM";
+            case 'B' -> "MMMM";
+            case 'a' -> "EEE";
+            case 'A' -> "EEEE";
+            case 'H' -> "HH";
+            case 'I' -> "hh";
+            case 'M' -> "mm";
+            case 'S' -> "ss";
+            case 'p' -> "a";
+            case 'j' -> "DDD";
+            case 'F' -> "yyyy-MM-dd";
+            case 'T' -> "HH:mm:ss";
+            case '%' -> "'%'";
+            default -> throw new TemplateException("strftime_now with %" + directive + " is not supported");
+        };
         return DateTimeFormatter.ofPattern(pattern, Locale.US).format(time);
     }
 }

@@ -58,8 +58,10 @@ final class Filters {
             case "sort" -> sorted(items, arguments);
             case "unique" -> unique(items);
             case "sum" -> sum(items, arguments);
-            case "min" -> items.stream().min((a, b) -> Values.compare(a, b, line)).orElse(new Undefined("min"));
-            case "max" -> items.stream().max((a, b) -> Values.compare(a, b, line)).orElse(new Undefined("max"));
+            case "min" ->
+                items.stream().min((a, b) -> Values.compare(a, b, line)).orElse(new Undefined("min"));
+            case "max" ->
+                items.stream().max((a, b) -> Values.compare(a, b, line)).orElse(new Undefined("max"));
             case "map" -> mapped(items, arguments);
             case "select" -> chosen(items, null, arguments, true);
             case "reject" -> chosen(items, null, arguments, false);
@@ -90,13 +92,17 @@ final class Filters {
 
     private static String indented(String text, Arguments arguments) {
         Object width = arguments.get(0, "width", 4L);
-        String indent = width instanceof String given ? given : " ".repeat((int) Math.clamp(arguments.integer(0, "width", 4), 0, 1000));
+        String indent = width instanceof String given
+                ? given
+                : " ".repeat(Math.clamp(arguments.integer(0, "width", 4), 0, 1000));
         boolean blank = arguments.truth(2, "blank");
         StringBuilder out = new StringBuilder(arguments.truth(1, "first") ? indent : "");
         List<Object> lines = Strings.split(text, "\n", -1);
         for (int i = 0; i < lines.size(); i++) {
             String line = Values.text(lines.get(i));
-            out.append(i > 0 ? "\n" : "").append(i > 0 && (blank || !line.isEmpty()) ? indent : "").append(line);
+            out.append(i > 0 ? "\n" : "")
+                    .append(i > 0 && (blank || !line.isEmpty()) ? indent : "")
+                    .append(line);
         }
         return out.toString();
     }
@@ -119,7 +125,9 @@ final class Filters {
                 case null, default -> arguments.get(0, "default", 0L);
             };
         } catch (NumberFormatException noInteger) {
-            return real(value, arguments) instanceof Double number ? (Object) number.longValue() : arguments.get(0, "default", 0L);
+            return real(value, arguments) instanceof Double number
+                    ? (Object) number.longValue()
+                    : arguments.get(0, "default", 0L);
         }
     }
 
@@ -177,8 +185,8 @@ final class Filters {
         Comparator<@Nullable Object> order = order(arguments, arguments.truth(1, "case_sensitive"));
         if (arguments.get(2, "attribute", null) instanceof String attribute) {
             Comparator<@Nullable Object> ofValues = order;
-            order = (a, b) -> ofValues.compare(
-                    path(a, attribute, arguments.line()), path(b, attribute, arguments.line()));
+            order = (a, b) ->
+                    ofValues.compare(path(a, attribute, arguments.line()), path(b, attribute, arguments.line()));
         }
         items.sort(arguments.truth(0, "reverse") ? order.reversed() : order);
         return items;

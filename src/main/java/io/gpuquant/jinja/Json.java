@@ -40,7 +40,10 @@ final class Json {
         }
         boolean sorted = Values.truth(arguments.named().get("sort_keys"));
         Json json = new Json(
-                itemSeparator, keySeparator, indent instanceof Long width ? (int) Math.clamp(width, 0, 64) : -1, sorted,
+                itemSeparator,
+                keySeparator,
+                indent instanceof Long width ? Math.clamp(width, 0, 64) : -1,
+                sorted,
                 arguments.line());
         StringBuilder out = new StringBuilder();
         json.write(value, 1, out);
@@ -52,10 +55,13 @@ final class Json {
             case null -> out.append("null");
             case Boolean truth -> out.append(truth);
             case Long number -> out.append(number);
-            case Double number -> out.append(
-                    Double.isNaN(number) ? "NaN"
-                            : Double.isInfinite(number) ? (number > 0 ? "Infinity" : "-Infinity")
-                            : Values.number(number));
+            case Double number ->
+                out.append(
+                        Double.isNaN(number)
+                                ? "NaN"
+                                : Double.isInfinite(number)
+                                        ? (number > 0 ? "Infinity" : "-Infinity")
+                                        : Values.number(number));
             case String text -> string(text, out);
             case List<?> list -> {
                 List<Runnable> items = new ArrayList<>();

@@ -19,10 +19,11 @@ final class Methods {
             case "items" -> arguments -> items(map);
             case "keys" -> arguments -> new ArrayList<Object>(map.keySet());
             case "values" -> arguments -> new ArrayList<@Nullable Object>(map.values());
-            case "get" -> arguments -> {
-                Object key = arguments.required(0, "key");
-                return key != null && map.containsKey(key) ? map.get(key) : arguments.get(1, "default", null);
-            };
+            case "get" ->
+                arguments -> {
+                    Object key = arguments.required(0, "key");
+                    return key != null && map.containsKey(key) ? map.get(key) : arguments.get(1, "default", null);
+                };
             default -> null;
         };
     }
@@ -42,19 +43,23 @@ final class Methods {
     /** A method of a list. */
     static @Nullable Function of(List<?> list, String name) {
         return switch (name) {
-            case "count" -> arguments -> {
-                Object item = arguments.required(0, "value");
-                return list.stream().filter(other -> Values.equal(other, item)).count();
-            };
-            case "index" -> arguments -> {
-                Object item = arguments.required(0, "value");
-                for (int i = 0; i < list.size(); i++) {
-                    if (Values.equal(list.get(i), item)) {
-                        return (long) i;
+            case "count" ->
+                arguments -> {
+                    Object item = arguments.required(0, "value");
+                    return list.stream()
+                            .filter(other -> Values.equal(other, item))
+                            .count();
+                };
+            case "index" ->
+                arguments -> {
+                    Object item = arguments.required(0, "value");
+                    for (int i = 0; i < list.size(); i++) {
+                        if (Values.equal(list.get(i), item)) {
+                            return (long) i;
+                        }
                     }
-                }
-                throw new TemplateException(arguments.line(), "an item is not in the list");
-            };
+                    throw new TemplateException(arguments.line(), "an item is not in the list");
+                };
             default -> null;
         };
     }
@@ -78,15 +83,18 @@ final class Methods {
             case "find" -> arguments -> position(text, text.indexOf(arguments.text(0, "sub")));
             case "rfind" -> arguments -> position(text, text.lastIndexOf(arguments.text(0, "sub")));
             case "count" -> arguments -> count(text, arguments.text(0, "sub"));
-            case "join" -> arguments -> joined(text, Values.iterate(arguments.required(0, "iterable"), arguments.line()));
-            case "removeprefix" -> arguments -> {
-                String prefix = arguments.text(0, "prefix");
-                return text.startsWith(prefix) ? text.substring(prefix.length()) : text;
-            };
-            case "removesuffix" -> arguments -> {
-                String suffix = arguments.text(0, "suffix");
-                return text.endsWith(suffix) ? text.substring(0, text.length() - suffix.length()) : text;
-            };
+            case "join" ->
+                arguments -> joined(text, Values.iterate(arguments.required(0, "iterable"), arguments.line()));
+            case "removeprefix" ->
+                arguments -> {
+                    String prefix = arguments.text(0, "prefix");
+                    return text.startsWith(prefix) ? text.substring(prefix.length()) : text;
+                };
+            case "removesuffix" ->
+                arguments -> {
+                    String suffix = arguments.text(0, "suffix");
+                    return text.endsWith(suffix) ? text.substring(0, text.length() - suffix.length()) : text;
+                };
             case "isdigit" -> arguments -> all(text, Character::isDigit);
             case "isalpha" -> arguments -> all(text, Character::isLetter);
             case "isalnum" -> arguments -> all(text, Character::isLetterOrDigit);
@@ -146,7 +154,9 @@ final class Methods {
     }
 
     private static long count(String text, String part) {
-        return part.isEmpty() ? Strings.length(text) + 1L : Strings.split(text, part, -1).size() - 1L;
+        return part.isEmpty()
+                ? Strings.length(text) + 1L
+                : Strings.split(text, part, -1).size() - 1L;
     }
 
     private static boolean all(String text, IntPredicate predicate) {

@@ -60,7 +60,8 @@ final class Renderer {
                 bind(assign.names(), Evaluator.value(assign.value(), scope), scope, assign.line());
             case Statement.AssignAttribute assign -> assign(assign, scope);
             case Statement.AssignBlock assign -> scope.set(assign.name(), captured(assign, scope));
-            case Statement.Macro macro -> scope.set(macro.name(), (Function) arguments -> call(macro, arguments, scope));
+            case Statement.Macro macro ->
+                scope.set(macro.name(), (Function) arguments -> call(macro, arguments, scope));
             case Statement.Break ignored -> {
                 return Ending.BREAK;
             }
@@ -139,8 +140,7 @@ final class Renderer {
     private @Nullable Object captured(Statement.AssignBlock assign, Scope scope) {
         Object value = new Renderer(new StringBuilder(), loopDepth, calls).render(assign.body(), new Scope(scope));
         for (Expression.Filter filter : assign.filters()) {
-            value = Filters.apply(
-                    filter.name(), value, Evaluator.arguments(filter.arguments(), filter.line(), scope));
+            value = Filters.apply(filter.name(), value, Evaluator.arguments(filter.arguments(), filter.line(), scope));
         }
         return value;
     }
@@ -151,11 +151,13 @@ final class Renderer {
         }
         if (arguments.positional().size() > macro.parameters().size()) {
             throw new TemplateException(
-                    arguments.line(), "macro '" + macro.name() + "' takes " + macro.parameters().size() + " arguments");
+                    arguments.line(),
+                    "macro '" + macro.name() + "' takes " + macro.parameters().size() + " arguments");
         }
         Scope scope = new Scope(defined);
         Iterator<@Nullable Object> positional = arguments.positional().iterator();
-        for (Map.Entry<String, @Nullable Expression> parameter : macro.parameters().entrySet()) {
+        for (Map.Entry<String, @Nullable Expression> parameter :
+                macro.parameters().entrySet()) {
             String name = parameter.getKey();
             Expression byDefault = parameter.getValue();
             Object value;

@@ -224,7 +224,8 @@ class TextFileTest {
     void readsConversations() throws IOException {
         assertThat(read(new TextFile(PARQUET.resolve("chat.parquet"))))
                 .containsExactly(
-                        "[{role=user, content=Hi}, {role=assistant, content=Yes?, name=n}]", "[{role=user, content=Bye}]");
+                        "[{role=user, content=Hi}, {role=assistant, content=Yes?, name=n}]",
+                        "[{role=user, content=Bye}]");
         String shareGpt = """
                 {"conversations": [{"from": "system", "value": "s"}, {"from": "human", "value": "h"}, {"from": "gpt", "value": "g"}]}
                 """;
@@ -333,7 +334,10 @@ class TextFileTest {
         List<String> texts = new ArrayList<>();
         try (Documents documents = file.documents()) {
             for (Document next = documents.next(); next != null; next = documents.next()) {
-                texts.add(next instanceof Document.Text text ? text.text() : ((Document.Chat) next).messages().toString());
+                texts.add(
+                        next instanceof Document.Text text
+                                ? text.text()
+                                : ((Document.Chat) next).messages().toString());
             }
             assertThat(documents.next()).isNull();
         }

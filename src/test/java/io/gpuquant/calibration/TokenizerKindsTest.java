@@ -34,7 +34,8 @@ class TokenizerKindsTest {
     @ValueSource(strings = {"bpe-bytes", "bpe-fallback", "unigram"})
     void hasTheIdsOfThePythonTokenizer(String kind) throws IOException {
         JsonNode lines = JSON.readTree(RESOURCES.resolve("unicode.json").toFile());
-        JsonNode expected = JSON.readTree(KINDS.resolve(kind).resolve("expected.json").toFile());
+        JsonNode expected =
+                JSON.readTree(KINDS.resolve(kind).resolve("expected.json").toFile());
 
         try (TextTokenizer tokenizer = TextTokenizer.open(KINDS.resolve(kind), 1000)) {
             for (int i = 0; i < lines.size(); i++) {
@@ -54,8 +55,14 @@ class TokenizerKindsTest {
         assertThat(ids("bpe-fallback", config("true", "false"))).isEqualTo(around(1, plain));
         assertThat(ids("bpe-fallback", config("false", "false"))).isEqualTo(plain);
         assertThat(ids("bpe-fallback", config("null", "false"))).isEqualTo(around(1, plain));
-        assertThat(ids("bpe-fallback", config("false", "true"))).startsWith(plain).endsWith(2).hasSize(plain.length + 1);
-        assertThat(ids("bpe-fallback", config("true", "true"))).startsWith(1).endsWith(2).hasSize(plain.length + 2);
+        assertThat(ids("bpe-fallback", config("false", "true")))
+                .startsWith(plain)
+                .endsWith(2)
+                .hasSize(plain.length + 1);
+        assertThat(ids("bpe-fallback", config("true", "true")))
+                .startsWith(1)
+                .endsWith(2)
+                .hasSize(plain.length + 2);
         assertThat(ids("bpe-fallback", "{\"add_bos_token\": true}")).isEqualTo(around(1, plain));
     }
 
@@ -66,7 +73,8 @@ class TokenizerKindsTest {
 
         assertThat(ids("bpe-bytes", "{\"add_bos_token\": true, \"bos_token\": \"<|endoftext|>\"}"))
                 .isEqualTo(around(0, plain));
-        assertThat(ids("bpe-bytes", "{\"add_bos_token\": true, \"bos_token\": null}")).isEqualTo(plain);
+        assertThat(ids("bpe-bytes", "{\"add_bos_token\": true, \"bos_token\": null}"))
+                .isEqualTo(plain);
         assertThat(ids("bpe-bytes", "{\"add_bos_token\": false, \"bos_token\": \"<|endoftext|>\"}"))
                 .isEqualTo(plain);
         assertThat(ids("bpe-bytes", "{\"add_eos_token\": true, \"eos_token\": {\"content\": \"<|im_end|>\"}}"))
@@ -80,7 +88,8 @@ class TokenizerKindsTest {
     @Test
     void readsTokensFromTheMapWhereTheConfigurationHasNone() throws IOException {
         install("bpe-bytes", "{\"add_bos_token\": true}");
-        Files.writeString(folder.resolve("special_tokens_map.json"), "{\"bos_token\": {\"content\": \"<|im_start|>\"}}");
+        Files.writeString(
+                folder.resolve("special_tokens_map.json"), "{\"bos_token\": {\"content\": \"<|im_start|>\"}}");
 
         try (TextTokenizer tokenizer = TextTokenizer.open(folder, 1000)) {
             assertThat(tokenizer.encode("a")).startsWith(1);
@@ -96,9 +105,12 @@ class TokenizerKindsTest {
 
     @Test
     void conversationsGetTheTokensOfTheTemplateAndNoOthers() throws IOException {
-        String template = "{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m.content }}{{ eos_token }}{% endfor %}";
-        Path config = install("bpe-fallback", "{\"add_bos_token\": true, \"bos_token\": \"<s>\", \"eos_token\": \"</s>\", \"chat_template\": "
-                + JSON.writeValueAsString(template) + "}");
+        String template =
+                "{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m.content }}{{ eos_token }}{% endfor %}";
+        Path config = install(
+                "bpe-fallback",
+                "{\"add_bos_token\": true, \"bos_token\": \"<s>\", \"eos_token\": \"</s>\", \"chat_template\": "
+                        + JSON.writeValueAsString(template) + "}");
         Document chat = chat("Hi");
 
         int[] ids = encode(chat);
@@ -110,7 +122,9 @@ class TokenizerKindsTest {
         assertThat(ids).isEqualTo(text);
 
         // A file of its own wins, and so does the template that is called default.
-        Files.writeString(config, "{\"chat_template\": [{\"name\": \"tool_use\", \"template\": \"t\"}, {\"name\": \"default\", \"template\": \"d\"}]}");
+        Files.writeString(
+                config,
+                "{\"chat_template\": [{\"name\": \"tool_use\", \"template\": \"t\"}, {\"name\": \"default\", \"template\": \"d\"}]}");
         assertThat(encode(chat)).isEqualTo(encodePlain("d"));
         Files.writeString(folder.resolve("chat_template.json"), "{\"chat_template\": \"j\"}");
         assertThat(encode(chat)).isEqualTo(encodePlain("j"));
@@ -121,7 +135,8 @@ class TokenizerKindsTest {
     @Test
     void saysWhatIsWrongWithATemplate() throws IOException {
         install("bpe-bytes", "{}");
-        refusesChat("FILE row 7 is a conversation, but", "has no chat template; put one into it as chat_template.jinja");
+        refusesChat(
+                "FILE row 7 is a conversation, but", "has no chat template; put one into it as chat_template.jinja");
         Files.writeString(folder.resolve("chat_template.jinja"), "a\n{% if %}");
         refusesChat("chat_template.jinja cannot be read (line 2: ");
         Files.writeString(folder.resolve("chat_template.jinja"), "{{ raise_exception('no such role') }}");
@@ -129,7 +144,10 @@ class TokenizerKindsTest {
     }
 
     private void refusesChat(String... parts) {
-        assertThatThrownBy(() -> encode(chat("Hi"))).isInstanceOf(InputException.class).message().contains(parts);
+        assertThatThrownBy(() -> encode(chat("Hi")))
+                .isInstanceOf(InputException.class)
+                .message()
+                .contains(parts);
     }
 
     private static Document chat(String content) {
@@ -157,7 +175,9 @@ class TokenizerKindsTest {
     }
 
     private Path install(String kind, String config) throws IOException {
-        Files.write(folder.resolve("tokenizer.json"), Files.readAllBytes(KINDS.resolve(kind).resolve("tokenizer.json")));
+        Files.write(
+                folder.resolve("tokenizer.json"),
+                Files.readAllBytes(KINDS.resolve(kind).resolve("tokenizer.json")));
         return Files.writeString(folder.resolve("tokenizer_config.json"), config);
     }
 

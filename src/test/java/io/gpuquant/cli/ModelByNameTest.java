@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.gpuquant.hub.FakeHub;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -69,7 +70,9 @@ class ModelByNameTest {
         Path local = Files.createDirectories(folder.resolve("work/org/demo"));
         Files.copy(DEMO.resolve("config.json"), local.resolve("config.json"));
 
-        run("plan", "org/demo", "--device", "cuda", "--device-memory", "8GiB").end().requireDone();
+        run("plan", "org/demo", "--device", "cuda", "--device-memory", "8GiB")
+                .end()
+                .requireDone();
 
         assertThat(folder.resolve("home")).doesNotExist();
     }
@@ -86,16 +89,29 @@ class ModelByNameTest {
     }
 
     @Test
+    void refusesAnUnknownFamilyBeforeItDownloadsWeights() throws Exception {
+        hub.put("config.json", "{\"model_type\": \"unheard-of\"}".getBytes(StandardCharsets.UTF_8));
+
+        run("rtn", "org/demo", "--quiet").end().requireRefused(3, "unheard-of");
+
+        assertThat(hub.hasSentWeights()).isFalse();
+    }
+
+    @Test
     void saysThatThereIsNoSuchModel() throws Exception {
         run("inspect", "org/other").end().requireRefused(3, "there is no folder org/other here", "no such model at");
     }
 
     private ChildRun run(Object... arguments) throws IOException {
         Map<String, String> environment = Map.of(
-                "HF_HOME", folder.resolve("home").toString(),
-                "HF_ENDPOINT", hub.endpoint().toString(),
-                "HF_HUB_CACHE", "",
-                "HF_HUB_OFFLINE", "0");
+                "HF_HOME",
+                folder.resolve("home").toString(),
+                "HF_ENDPOINT",
+                hub.endpoint().toString(),
+                "HF_HUB_CACHE",
+                "",
+                "HF_HUB_OFFLINE",
+                "0");
         return ChildRun.start(folder, List.of(), environment, folder.resolve("work"), arguments);
     }
 }

@@ -85,6 +85,11 @@ public final class FakeHub implements AutoCloseable {
         return put(name, content.getBytes(StandardCharsets.UTF_8));
     }
 
+    /** Whether the content of any large file was asked for. */
+    public boolean hasSentWeights() {
+        return log.stream().anyMatch(line -> line.startsWith("GET /cdn/"));
+    }
+
     public URI endpoint() {
         return URI.create("http://127.0.0.1:" + server.getAddress().getPort());
     }
@@ -96,7 +101,8 @@ public final class FakeHub implements AutoCloseable {
     static String etag(String name, byte[] content) {
         try {
             if (isLarge(name)) {
-                return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(content));
+                return HexFormat.of()
+                        .formatHex(MessageDigest.getInstance("SHA-256").digest(content));
             }
             MessageDigest git = MessageDigest.getInstance("SHA-1");
             git.update(("blob " + content.length + "\0").getBytes(StandardCharsets.UTF_8));

@@ -145,10 +145,12 @@ class HubTest implements DownloadListener {
     void asksForTheRevision() throws IOException {
         server.revisions.put("refs%2Fpr%2F1", "e".repeat(40));
 
-        Path snapshot = get(ModelReference.parse("Some-Org/tiny.model@refs/pr/1").orElseThrow());
+        Path snapshot =
+                get(ModelReference.parse("Some-Org/tiny.model@refs/pr/1").orElseThrow());
 
         assertThat(snapshot.getFileName()).hasToString("e".repeat(40));
-        assertThat(home.resolve("hub/models--Some-Org--tiny.model/refs/refs/pr/1")).hasContent("e".repeat(40));
+        assertThat(home.resolve("hub/models--Some-Org--tiny.model/refs/refs/pr/1"))
+                .hasContent("e".repeat(40));
         refused(
                 ModelReference.parse("Some-Org/tiny.model@nowhere").orElseThrow(),
                 InputException.class,
@@ -205,8 +207,14 @@ class HubTest implements DownloadListener {
 
         get(MODEL);
 
-        assertThat(server.log).filteredOn(line -> line.contains("/cdn/")).isNotEmpty().noneMatch(this::hasToken);
-        assertThat(server.log).filteredOn(line -> !line.contains("/cdn/")).isNotEmpty().allMatch(this::hasToken);
+        assertThat(server.log)
+                .filteredOn(line -> line.contains("/cdn/"))
+                .isNotEmpty()
+                .noneMatch(this::hasToken);
+        assertThat(server.log)
+                .filteredOn(line -> !line.contains("/cdn/"))
+                .isNotEmpty()
+                .allMatch(this::hasToken);
     }
 
     private boolean hasToken(String line) {
@@ -241,9 +249,12 @@ class HubTest implements DownloadListener {
 
         assertThat(get(MODEL).resolve("model.safetensors")).hasBinaryContent(WEIGHTS);
 
-        assertThat(server.log).filteredOn(line -> line.startsWith("GET /cdn"))
+        assertThat(server.log)
+                .filteredOn(line -> line.startsWith("GET /cdn"))
                 .hasSize(4)
-                .first().asString().doesNotContain("bytes=");
+                .first()
+                .asString()
+                .doesNotContain("bytes=");
         assertThat(server.log).contains("GET /cdn/model.safetensors bytes=150000-");
         assertThat(notes).anyMatch(line -> line.contains("model.safetensors") && line.endsWith("trying again"));
         assertThat(received).isEqualTo(announced);
@@ -285,7 +296,8 @@ class HubTest implements DownloadListener {
 
         Path repository = home.resolve("hub/models--Some-Org--tiny.model");
         assertThat(repository.resolve("refs/main")).doesNotExist();
-        assertThat(repository.resolve("snapshots/" + COMMIT + "/model.safetensors")).doesNotExist();
+        assertThat(repository.resolve("snapshots/" + COMMIT + "/model.safetensors"))
+                .doesNotExist();
         assertThat(repository.resolve("blobs")).isDirectoryNotContaining("glob:**incomplete");
     }
 
@@ -332,7 +344,8 @@ class HubTest implements DownloadListener {
     @Test
     void twoDownloadsOfTheSameModelTakeTurns() throws Exception {
         try (ExecutorService threads = Executors.newFixedThreadPool(2)) {
-            List<Future<Path>> both = Stream.of(1, 2).map(i -> threads.submit(() -> get(MODEL))).toList();
+            List<Future<Path>> both =
+                    Stream.of(1, 2).map(i -> threads.submit(() -> get(MODEL))).toList();
             for (Future<Path> one : both) {
                 assertThat(one.get().resolve("model.safetensors")).hasBinaryContent(WEIGHTS);
             }
@@ -370,10 +383,13 @@ class HubTest implements DownloadListener {
         assertThat(HubSettings.of(Map.of("XDG_CACHE_HOME", "/x"), home).cache())
                 .isEqualTo(Path.of("/x/huggingface/hub"));
         assertThat(HubSettings.of(Map.of("HF_HOME", "/y"), home).cache()).isEqualTo(Path.of("/y/hub"));
-        assertThat(HubSettings.of(Map.of("HF_HOME", "/y", "HF_HUB_CACHE", "/z"), home).cache())
+        assertThat(HubSettings.of(Map.of("HF_HOME", "/y", "HF_HUB_CACHE", "/z"), home)
+                        .cache())
                 .isEqualTo(Path.of("/z"));
-        assertThat(HubSettings.of(Map.of("HF_HUB_OFFLINE", "1"), home).offline()).isTrue();
-        assertThat(HubSettings.of(Map.of("HF_HUB_OFFLINE", "0"), home).offline()).isFalse();
+        assertThat(HubSettings.of(Map.of("HF_HUB_OFFLINE", "1"), home).offline())
+                .isTrue();
+        assertThat(HubSettings.of(Map.of("HF_HUB_OFFLINE", "0"), home).offline())
+                .isFalse();
         assertThat(HubSettings.of(Map.of(), home).endpoint()).hasToString("https://huggingface.co");
         assertThat(HubSettings.of(Map.of("HF_ENDPOINT", "http://mirror/"), home).endpoint())
                 .hasToString("http://mirror");
@@ -387,7 +403,20 @@ class HubTest implements DownloadListener {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"/a/b", "./b", "../b", "a", "a/b/c", "a--b/c", "a/b@", "a/b@../c", "a/b@x/../../y", "a/b@x//y", "a/..b", "~/b"})
+            strings = {
+                "/a/b",
+                "./b",
+                "../b",
+                "a",
+                "a/b/c",
+                "a--b/c",
+                "a/b@",
+                "a/b@../c",
+                "a/b@x/../../y",
+                "a/b@x//y",
+                "a/..b",
+                "~/b"
+            })
     void takesPathsForPaths(String text) {
         assertThat(ModelReference.parse(text)).isEmpty();
     }
@@ -397,7 +426,8 @@ class HubTest implements DownloadListener {
         assertThat(ModelReference.parse("meta-llama/Llama-3.2-1B"))
                 .contains(new ModelReference("meta-llama", "Llama-3.2-1B", "main"));
         assertThat(ModelReference.parse("a/b@v1.0")).contains(new ModelReference("a", "b", "v1.0"));
-        assertThat(Hub.nameOfSnapshot(home.resolve("models--a--b/snapshots/" + COMMIT))).contains("b");
+        assertThat(Hub.nameOfSnapshot(home.resolve("models--a--b/snapshots/" + COMMIT)))
+                .contains("b");
         assertThat(Hub.nameOfSnapshot(home.resolve("a/snapshots/" + COMMIT))).isEmpty();
         assertThat(Hub.nameOfSnapshot(home)).isEmpty();
     }

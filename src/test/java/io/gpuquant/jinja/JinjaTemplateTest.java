@@ -20,8 +20,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class JinjaTemplateTest {
 
-    private static final ObjectMapper JSON =
-            new ObjectMapper().enable(DeserializationFeature.USE_LONG_FOR_INTS);
+    private static final ObjectMapper JSON = new ObjectMapper().enable(DeserializationFeature.USE_LONG_FOR_INTS);
 
     /** What jinja2 3.1.6 of Python gives with the settings of transformers; {@code make interop} asks it again. */
     static Stream<Arguments> cases() throws IOException {
@@ -48,7 +47,8 @@ class JinjaTemplateTest {
 
     @Test
     void givesTheMessageOfTheTemplate() {
-        assertThatThrownBy(() -> JinjaTemplate.parse("{{ raise_exception('no system role') }}").render(Map.of()))
+        assertThatThrownBy(() -> JinjaTemplate.parse("{{ raise_exception('no system role') }}")
+                        .render(Map.of()))
                 .isInstanceOf(TemplateException.class)
                 .hasMessage("no system role");
     }
@@ -80,8 +80,7 @@ class JinjaTemplateTest {
                 "{% include 'x' %}"
             })
     void refusesWhatHasNoEndOrNoMeaning(String template) {
-        assertThatThrownBy(() -> JinjaTemplate.parse(template).render(Map.of()))
-                .isInstanceOf(TemplateException.class);
+        assertThatThrownBy(() -> JinjaTemplate.parse(template).render(Map.of())).isInstanceOf(TemplateException.class);
     }
 
     @Test
