@@ -37,7 +37,8 @@ def load_in_gptqmodel(folder):
     from gptqmodel import BACKEND, GPTQModel
     quantized = json.loads((folder / "config.json").read_text())["quantization_config"]
     backend = BACKEND.AWQ_TORCH if quantized["quant_method"] == "awq" else BACKEND.GPTQ_TORCH
-    return GPTQModel.load(str(folder), device="cpu", backend=backend, dtype=torch.float32).model
+    # Its kernels on a processor take no float32.
+    return GPTQModel.load(str(folder), device="cpu", backend=backend, dtype=torch.float16).model
 
 
 LOADERS = {"transformers": load_in_transformers, "gptqmodel": load_in_gptqmodel}

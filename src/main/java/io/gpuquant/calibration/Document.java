@@ -26,8 +26,10 @@ sealed interface Document {
      * @param tools that the conversation may use, null if it names none
      * @param place the file and the row, for messages
      */
-    record Chat(List<Map<String, @Nullable Object>> messages, @Nullable Object tools, String place)
-            implements Document {
+    record Chat(
+            List<Map<String, @Nullable Object>> messages,
+            @Nullable Object tools,
+            String place) implements Document {
 
         @Override
         public int length() {

@@ -43,8 +43,7 @@ final class RowDocuments implements Documents {
         if (!anyText) {
             String item = rows.place().startsWith("line") ? "line" : "row";
             throw TextFile.withoutText(
-                    path,
-                    count == 0 ? rows.emptiness() : "has no text in the field \"" + field + "\" of any " + item);
+                    path, count == 0 ? rows.emptiness() : "has no text in the field \"" + field + "\" of any " + item);
         }
         return null;
     }
@@ -81,8 +80,8 @@ final class RowDocuments implements Documents {
                 }
             }
         }
-        throw refuse("has no field \"" + field + "\" but " + fields(row)
-                + "; name the one with the text with --text-field");
+        throw refuse(
+                "has no field \"" + field + "\" but " + fields(row) + "; name the one with the text with --text-field");
     }
 
     private String checked(String text, String where) {

@@ -35,7 +35,8 @@ public record TextFile(Path path, String textField) {
     public static final String DEFAULT_TEXT_FIELD = "text";
 
     /** The formats, for messages and help. */
-    public static final String FORMATS = ".jsonl, .json, .parquet or .txt file, the first two and the last also with .gz";
+    public static final String FORMATS =
+            ".jsonl, .json, .parquet or .txt file, the first two and the last also with .gz";
 
     private static final String GZIP = ".gz";
 
@@ -99,7 +100,8 @@ public record TextFile(Path path, String textField) {
     static InputException unreadable(Path path, IOException cause) {
         if (cause instanceof EOFException || cause instanceof ZipException) {
             return new InputException(
-                    path + " is damaged where it is compressed (" + cause.getMessage() + "); get the file again", cause);
+                    path + " is damaged where it is compressed (" + cause.getMessage() + "); get the file again",
+                    cause);
         }
         String reason = cause instanceof AccessDeniedException ? "permission denied" : cause.getMessage();
         return new InputException(path + " cannot be read (" + reason + "); check the file and its permissions", cause);

@@ -44,8 +44,7 @@ public final class TextTokenizer implements AutoCloseable {
     /** Held for reading while native code uses the tokenizer, and for writing while it is freed. */
     private final ReadWriteLock use = new ReentrantReadWriteLock();
 
-    private TextTokenizer(
-            Path file, HuggingFaceTokenizer tokenizer, int vocabularySize, TokenizerConfig config) {
+    private TextTokenizer(Path file, HuggingFaceTokenizer tokenizer, int vocabularySize, TokenizerConfig config) {
         this.file = file;
         this.tokenizer = tokenizer;
         this.vocabularySize = vocabularySize;

@@ -21,8 +21,8 @@ import java.util.Optional;
  */
 record TokenizerConfig(Path file, JsonNode json, JsonNode others) {
 
-    private static final List<String> SPECIAL = List.of(
-            "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token");
+    private static final List<String> SPECIAL =
+            List.of("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token");
     private static final int MOST_BYTES = 64 << 20;
 
     /**

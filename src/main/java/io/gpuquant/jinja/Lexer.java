@@ -16,13 +16,14 @@ final class Lexer {
     private static final Pattern OPEN = Pattern.compile("\\{([{%#])([-+]?)");
     private static final Pattern RAW = Pattern.compile("\\s*raw\\s*(-?)%\\}");
     private static final Pattern END_RAW = Pattern.compile("\\{%([-+]?)\\s*endraw\\s*([-+]?)%\\}");
-    private static final Pattern PIECE = Pattern.compile("\\s+"
-            + "|(?<name>[\\p{L}_][\\p{L}\\p{N}_]*)"
-            + "|(?<float>\\d[\\d_]*(?:\\.\\d+(?:[eE][+-]?\\d+)?|[eE][+-]?\\d+))"
-            + "|(?<integer>\\d[\\d_]*)"
-            + "|(?<string>'(?:[^'\\\\]|\\\\.)*+'|\"(?:[^\"\\\\]|\\\\.)*+\")"
-            + "|(?<close>[-+]?(?:%\\}|\\}\\}))"
-            + "|(?<operator>\\*\\*|//|==|!=|<=|>=|[-+*/%<>=~|.,:()\\[\\]{}])",
+    private static final Pattern PIECE = Pattern.compile(
+            "\\s+"
+                    + "|(?<name>[\\p{L}_][\\p{L}\\p{N}_]*)"
+                    + "|(?<float>\\d[\\d_]*(?:\\.\\d+(?:[eE][+-]?\\d+)?|[eE][+-]?\\d+))"
+                    + "|(?<integer>\\d[\\d_]*)"
+                    + "|(?<string>'(?:[^'\\\\]|\\\\.)*+'|\"(?:[^\"\\\\]|\\\\.)*+\")"
+                    + "|(?<close>[-+]?(?:%\\}|\\}\\}))"
+                    + "|(?<operator>\\*\\*|//|==|!=|<=|>=|[-+*/%<>=~|.,:()\\[\\]{}])",
             Pattern.DOTALL);
 
     private final String source;

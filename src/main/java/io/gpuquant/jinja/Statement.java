@@ -26,7 +26,8 @@ sealed interface Statement {
             @Nullable Expression condition,
             List<Statement> body,
             List<Statement> otherwise,
-            int line) implements Statement {}
+            int line)
+            implements Statement {}
 
     /** {@code set names = value}. */
     record Assign(List<String> names, Expression value, int line) implements Statement {}
@@ -38,7 +39,8 @@ sealed interface Statement {
     record AssignBlock(String name, List<Expression.Filter> filters, List<Statement> body) implements Statement {}
 
     /** {@code macro name(parameters)}; a parameter without a default has null. */
-    record Macro(String name, Map<String, @Nullable Expression> parameters, List<Statement> body) implements Statement {}
+    record Macro(String name, Map<String, @Nullable Expression> parameters, List<Statement> body)
+            implements Statement {}
 
     /** Ends a loop. */
     record Break() implements Statement {}

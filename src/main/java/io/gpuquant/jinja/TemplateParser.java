@@ -39,7 +39,8 @@ final class TemplateParser {
                     end(Kind.PRINT_END);
                 }
                 default -> {
-                    if (code.peek().kind() == Kind.NAME && ends.contains(code.peek().text())) {
+                    if (code.peek().kind() == Kind.NAME
+                            && ends.contains(code.peek().text())) {
                         return statements;
                     }
                     block(statements);
@@ -94,8 +95,7 @@ final class TemplateParser {
         Expression condition = code.tuple();
         while (true) {
             endBlock();
-            List<Statement> body =
-                    body(condition == null ? Set.of("endif") : Set.of("elif", "else", "endif"));
+            List<Statement> body = body(condition == null ? Set.of("endif") : Set.of("elif", "else", "endif"));
             branches.add(new Statement.Branch(condition, body));
             String word = code.next().text();
             if (word.equals("endif")) {

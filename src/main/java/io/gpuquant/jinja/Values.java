@@ -126,8 +126,8 @@ final class Values {
         if (left instanceof Map<?, ?> a && right instanceof Map<?, ?> b) {
             return a.size() == b.size()
                     && a.entrySet().stream()
-                            .allMatch(entry -> b.containsKey(entry.getKey())
-                                    && equal(entry.getValue(), b.get(entry.getKey())));
+                            .allMatch(entry ->
+                                    b.containsKey(entry.getKey()) && equal(entry.getValue(), b.get(entry.getKey())));
         }
         return left instanceof Undefined ? right instanceof Undefined : Objects.equals(left, right);
     }
