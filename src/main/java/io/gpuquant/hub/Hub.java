@@ -106,6 +106,7 @@ public final class Hub {
                 .findFirst();
     }
 
+    @SuppressWarnings("try") // The lock is held, not used.
     private Path online(HubClient client, ModelReference model, HubCache cache, Parts parts) throws IOException {
         HubClient.Listing listing = client.list(model);
         String commit = listing.commit();

@@ -93,8 +93,8 @@ record HubCache(Path cache, Path folder) {
      * Hugging Face's tools do.
      */
     void link(String commit, String file, String etag) throws IOException {
-        Path entry = snapshot(commit).resolve(file);
-        Path parent = entry.getParent();
+        Path parent = snapshot(commit);
+        Path entry = parent.resolve(file);
         Files.createDirectories(parent);
         Path fresh = parent.resolve("." + file + ".link");
         Files.deleteIfExists(fresh);
