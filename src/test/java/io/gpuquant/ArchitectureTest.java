@@ -28,9 +28,11 @@ import org.junit.jupiter.params.provider.MethodSource;
  * The shape of the house. A package imports only packages below it:
  *
  * <pre>
- *                       cli ──────────────────── hub
- *                        │
- *            job ────────┴──────── kernels.selftest
+ *                       cli ──────────── hub
+ *             ┌──────────┴──────────────┐
+ *           report                      │
+ *             │                         │
+ *            job                 kernels.selftest
  *             │                         │
  *    ┌────────┴───┬──────────┐          │
  *  quantize    evaluate      │          │
@@ -87,9 +89,11 @@ class ArchitectureTest {
                             "device",
                             "safetensors",
                             "tensor")),
+            entry("report", Set.of("job", "evaluate", "model")),
             entry(
                     "cli",
                     Set.of(
+                            "report",
                             "job",
                             "kernels.selftest",
                             "quantize",
