@@ -139,7 +139,7 @@ final class AwqLayerQuantizer implements LayerQuantizer {
                 download(norm), scales.get(consumer), settings.types().apply(tensor));
         device.stream().copyToDevice(MemorySegment.ofArray(fold.values()), norm);
         scales.computeIfPresent(consumer, (kind, old) -> fold.scales());
-        settings.output().write(tensor, fold.bytes());
+        settings.output().send(tensor, fold.bytes());
     }
 
     private void quantize(StageWeights weights, DeviceMatrix gram, Map<Stage.Kind, float[]> scales) {
@@ -196,7 +196,7 @@ final class AwqLayerQuantizer implements LayerQuantizer {
         }
         NormFold fold = NormFold.ofBias(download(bias), scales, linear.biasName());
         device.stream().copyToDevice(MemorySegment.ofArray(fold.values()), bias);
-        settings.output().write(linear.biasName(), fold.bytes());
+        settings.output().send(linear.biasName(), fold.bytes());
     }
 
     private float[] download(DeviceMatrix vector) {

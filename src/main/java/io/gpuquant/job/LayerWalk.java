@@ -2,12 +2,14 @@ package io.gpuquant.job;
 
 import io.gpuquant.calibration.TokenSequences;
 import io.gpuquant.device.Device;
+import io.gpuquant.device.Trace;
 import io.gpuquant.evaluate.PackedWeights;
 import io.gpuquant.model.CheckpointWeights;
 import io.gpuquant.model.DecoderLayer;
-import io.gpuquant.model.LayerWeights;
+import io.gpuquant.model.LayerLoader;
 import io.gpuquant.model.ModelStructure;
 import io.gpuquant.model.WeightSource;
+import io.gpuquant.quantize.LinearReport;
 import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.safetensors.CheckpointWriter;
 import io.gpuquant.tensor.DType;
@@ -20,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Goes through the decoder layers: those the journal has are only passed through, with the weights that were written; the
- * others are quantized, written, synced and journaled.
+ * others are quantized, and then written, synced and journaled while the device goes on with the next.
  */
 final class LayerWalk {
 
@@ -69,40 +71,55 @@ final class LayerWalk {
             entry.checksums().keySet().forEach(writer::markWritten);
         }
         if (done < structure.layers().size()) {
-            try (LayerQuantizer quantizer = settings().quantizer(plan.options())) {
+            boolean ahead = calibration != null && calibration.memory().prefetch();
+            try (ResultWriter results = new ResultWriter(device, output);
+                    LayerLoader loader = loader(ahead);
+                    LayerQuantizer quantizer = settings(loader, results).quantizer(plan.options())) {
                 if (calibration == null) {
-                    quantizeWithoutData(quantizer, done);
+                    quantizeWithoutData(quantizer, done, results);
                 } else {
-                    calibrate(quantizer, done, calibration);
+                    calibrate(quantizer, done, calibration, results);
                 }
+                results.flush();
             }
         }
         output.restore(copied);
     }
 
-    private QuantizerSettings settings() {
+    private QuantizerSettings settings(LayerLoader loader, ResultWriter results) {
         Set<String> quantized = plan.quantizedLinears();
         return new QuantizerSettings(
                 device,
                 plan.scheme(),
-                layer -> new LayerWeights(
-                        device, layer, source, operandType, structure.config().hiddenSize()),
+                loader,
                 source::dtype,
-                output,
+                results,
                 linear -> quantized.contains(linear.name()),
-                listener::linearDone,
+                this::linearDone,
                 UnaryOperator.identity());
     }
 
-    private void quantizeWithoutData(LayerQuantizer quantizer, int done) {
+    private LayerLoader loader(boolean ahead) {
+        return new LayerLoader(
+                device,
+                source,
+                operandType,
+                structure.config().hiddenSize(),
+                layer -> structure.layers().stream()
+                        .filter(other -> other.index() == layer.index() + 1)
+                        .findFirst(),
+                ahead);
+    }
+
+    private void quantizeWithoutData(LayerQuantizer quantizer, int done, ResultWriter results) {
         for (DecoderLayer layer :
                 structure.layers().subList(done, structure.layers().size())) {
             quantizer.quantize(layer, null);
-            complete(layer, quantizer);
+            complete(layer, quantizer, results);
         }
     }
 
-    private void calibrate(LayerQuantizer quantizer, int done, Calibration calibration) {
+    private void calibrate(LayerQuantizer quantizer, int done, Calibration calibration, ResultWriter results) {
         MemoryPlan memory = calibration.memory();
         try (CalibrationPass pass =
                 new CalibrationPass(device, structure, operandType, memory.chunking(), memory.placements())) {
@@ -110,10 +127,10 @@ final class LayerWalk {
             for (DecoderLayer layer : structure.layers()) {
                 if (layer.index() < done) {
                     pass.run(layer, plan.propagates() ? writtenWeights() : source);
-                    listener.layerDone(layer.index() + 1, structure.layers().size());
+                    layerDone(layer.index() + 1);
                 } else {
                     quantizer.quantize(layer, pass);
-                    complete(layer, quantizer);
+                    complete(layer, quantizer, results);
                 }
             }
         }
@@ -129,11 +146,25 @@ final class LayerWalk {
         return plan.layout().contains(name) ? Optional.of(writer.read(name)) : Optional.empty();
     }
 
-    private void complete(DecoderLayer layer, LayerQuantizer quantizer) {
-        device.stream().synchronize();
-        writer.force();
+    /** Has the layer journaled once it is written, while the device goes on. */
+    private void complete(DecoderLayer layer, LayerQuantizer quantizer, ResultWriter results) {
         LayerQuantizer.Reports reports = quantizer.takeReports();
-        journal.add(new Journal.LayerEntry(layer.index(), reports.linears(), reports.scales(), output.takeChecksums()));
-        listener.layerDone(layer.index() + 1, structure.layers().size());
+        results.afterwards(() -> {
+            try (Trace.Span span = device.trace().begin("sync layer " + layer.index())) {
+                writer.force();
+            }
+            journal.add(new Journal.LayerEntry(
+                    layer.index(), reports.linears(), reports.scales(), output.takeChecksums()));
+            layerDone(layer.index() + 1);
+        });
+    }
+
+    private synchronized void linearDone(LinearReport report) {
+        listener.linearDone(report);
+    }
+
+    /** The listener is told by two threads, but by one at a time. */
+    private synchronized void layerDone(int done) {
+        listener.layerDone(done, structure.layers().size());
     }
 }

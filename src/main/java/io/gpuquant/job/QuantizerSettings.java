@@ -33,7 +33,7 @@ record QuantizerSettings(
         PackedScheme scheme,
         Function<DecoderLayer, LayerWeights> loader,
         Function<String, DType> types,
-        TensorOutput output,
+        ResultOutput output,
         Predicate<LinearSpec> isQuantized,
         Consumer<LinearReport> listener,
         UnaryOperator<StageObserver> watch) {

@@ -2,6 +2,7 @@ package io.gpuquant.device.cuda;
 
 import java.lang.ref.Cleaner;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -20,7 +21,7 @@ final class EventPool {
     private static final Cleaner CLEANER = Cleaner.create();
 
     private final CudaContext context;
-    private final List<CUevent> created = new ArrayList<>();
+    private final List<CUevent> created = Collections.synchronizedList(new ArrayList<>());
     private final Queue<CUevent> free = new ConcurrentLinkedQueue<>();
 
     EventPool(CudaContext context) {
