@@ -40,7 +40,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  *     kernels         │                 │
  *        │            │                 │
  *      device ────────│─────────────────┤
- *        ├── device.cuda                │
+ *        ├── device.cuda, device.trace  │
  *        └── device.host ───────────────┘
  *                 │   │
  *                ptx  │
@@ -66,6 +66,7 @@ class ArchitectureTest {
             entry("device", Set.of("tensor")),
             entry("device.cuda", Set.of("device", "tensor")),
             entry("device.host", Set.of("device", "ptx", "tensor")),
+            entry("device.trace", Set.of("device", "tensor")),
             entry("kernels", Set.of("device", "tensor")),
             entry("kernels.selftest", Set.of("kernels", "device", "device.host", "ptx", "tensor")),
             entry("calibration", Set.of()),
@@ -95,6 +96,7 @@ class ArchitectureTest {
                             "model",
                             "format",
                             "calibration",
+                            "device.trace",
                             "device",
                             "tensor")));
 

@@ -80,6 +80,9 @@ final class AwqCommand implements Callable<Integer> {
     private final DeviceOption device = new DeviceOption();
 
     @Mixin
+    private final TraceOption trace = new TraceOption();
+
+    @Mixin
     private final RunOptions run = new RunOptions();
 
     @Option(
@@ -97,6 +100,6 @@ final class AwqCommand implements Callable<Integer> {
         }
         QuantizationJobOptions.Awq method = new QuantizationJobOptions.Awq(
                 objective, ratios, !noDuo, !noClip, propagate, calibration.toCalibration(DEFAULT_LENGTH));
-        return new QuantizationRun(spec.commandLine(), device, run).run(output.toOptions(method, !zeroPoint, version));
+        return new QuantizationRun(spec.commandLine(), device, trace, run).run(output.toOptions(method, !zeroPoint, version));
     }
 }

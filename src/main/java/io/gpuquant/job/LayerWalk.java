@@ -17,7 +17,6 @@ import io.gpuquant.tensor.HostTensor;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -96,7 +95,7 @@ final class LayerWalk {
                 results,
                 linear -> quantized.contains(linear.name()),
                 this::linearDone,
-                UnaryOperator.identity());
+                observer -> new StageSpans(device.trace(), observer));
     }
 
     private LayerLoader loader(boolean ahead) {
@@ -129,7 +128,9 @@ final class LayerWalk {
                     pass.run(layer, plan.propagates() ? writtenWeights() : source);
                     layerDone(layer.index() + 1);
                 } else {
-                    quantizer.quantize(layer, pass);
+                    try (Trace.Span span = device.trace().begin("layer " + layer.index())) {
+                        quantizer.quantize(layer, pass);
+                    }
                     complete(layer, quantizer, results);
                 }
             }
