@@ -38,7 +38,11 @@ final class QuantizationRun {
         JobResult result;
         try (ProgressDisplay progress = new ProgressDisplay(command.getErr(), run.quiet);
                 TraceOption.Timeline timeline = trace.start()) {
-            result = new QuantizationJob(options, () -> timeline.watch(device.open()), progress).run();
+            result = QuantizationJob.onSeveral(
+                            options,
+                            () -> device.openAll().stream().map(timeline::watch).toList(),
+                            progress)
+                    .run();
         }
         double seconds = (System.nanoTime() - start) / 1e9;
         if (run.json) {

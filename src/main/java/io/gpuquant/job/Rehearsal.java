@@ -31,6 +31,7 @@ import java.util.stream.Collectors;
  *
  * @param storedType the type of the checkpoint's weights
  * @param isQuantized whether a linear is to be quantized at all
+ * @param seat which of the devices that calibrate together this one is
  */
 record Rehearsal(
         Room room,
@@ -38,7 +39,8 @@ record Rehearsal(
         DType storedType,
         PackedScheme scheme,
         Predicate<LinearSpec> isQuantized,
-        QuantizationJobOptions options) {
+        QuantizationJobOptions options,
+        Seat seat) {
 
     /** Of a job with these options and decisions. */
     static Rehearsal of(Room room, QuantizationJobOptions options, Preflight.Choices choices, DType storedType) {
@@ -50,7 +52,8 @@ record Rehearsal(
                 storedType,
                 choices.scheme(),
                 linear -> quantized.getOrDefault(linear, false),
-                options);
+                options,
+                Seat.ALONE);
     }
 
     /** Of a planned job. */
@@ -60,6 +63,11 @@ record Rehearsal(
                 plan.options(),
                 new Preflight.Choices(plan.structure(), plan.scheme(), plan.decisions(), plan.warnings()),
                 plan.modelType());
+    }
+
+    /** Of one of several devices that calibrate together. */
+    Rehearsal at(Seat other) {
+        return new Rehearsal(room, structure, storedType, scheme, isQuantized, options, other);
     }
 
     /**
@@ -123,7 +131,25 @@ record Rehearsal(
                 isQuantized,
                 report -> {},
                 observer -> new Announcer(
-                        device, structure.layers().getFirst().stages(), observer));
+                        device, structure.layers().getFirst().stages(), observer),
+                seat.count() == 1 ? Peers.NONE : new AbsentPeers(device, seat));
+    }
+
+    /** The others need some memory here, too. */
+    private record AbsentPeers(Device device, Seat seat) implements Peers {
+
+        @Override
+        public void sum(DeviceMatrix matrix) {
+            DeviceGroup.summand(device, matrix).buffer().close();
+        }
+
+        @Override
+        public Optional<StageWeights> part(StageWeights weights) {
+            return seat.part(weights);
+        }
+
+        @Override
+        public void share(StageWeights weights) {}
     }
 
     /** Takes no notice. */

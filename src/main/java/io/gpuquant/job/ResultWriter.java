@@ -16,22 +16,20 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Brings tensors from the device to the output, on a stream and a thread of their own. What is sent is written in that order,
+ * Brings tensors from devices to the output, on a stream and a thread of their own. What is sent is written in that order,
  * and {@link #afterwards} is called in its turn, so that a layer is journaled when all of its bytes are written.
  *
  * <p>Memory for what is on its way is bounded; who sends more waits. A failure of the thread is thrown by the next call.
  */
-final class ResultWriter implements ResultOutput, AutoCloseable {
+final class ResultWriter implements AutoCloseable {
 
     /** Memory of this process for tensors on their way; a single larger one goes alone. */
     private static final long MOST_BYTES = 256L << 20;
 
-    private final Device device;
     private final TensorOutput output;
     private final Thread thread;
     private final Deque<Step> queue = new ArrayDeque<>();
-    private final List<HostBuffer> idle = new ArrayList<>();
-    private final List<HostBuffer> buffers = new ArrayList<>();
+    private final List<Outlet> outlets = new ArrayList<>();
     private boolean busy;
     private boolean closed;
     private @Nullable Throwable failure;
@@ -41,44 +39,109 @@ final class ResultWriter implements ResultOutput, AutoCloseable {
         void run();
     }
 
-    ResultWriter(Device device, TensorOutput output) {
-        this.device = device;
+    ResultWriter(TensorOutput output) {
         this.output = output;
         thread = new Thread(this::work, "writer");
         thread.setDaemon(true);
         thread.start();
     }
 
-    @Override
-    public void send(String name, MemorySegment bytes) {
-        HostBuffer buffer = take(bytes.byteSize());
-        MemorySegment copy = buffer.segment().asSlice(0, bytes.byteSize());
-        copy.copyFrom(bytes);
-        enqueue(() -> write(name, copy, buffer));
+    /** Where a device's results go. */
+    private final class Outlet implements ResultOutput {
+
+        private final Device device;
+        private final List<HostBuffer> idle = new ArrayList<>();
+        private final List<HostBuffer> buffers = new ArrayList<>();
+
+        Outlet(Device device) {
+            this.device = device;
+        }
+
+        @Override
+        public void send(String name, MemorySegment bytes) {
+            HostBuffer buffer = take(bytes.byteSize());
+            MemorySegment copy = buffer.segment().asSlice(0, bytes.byteSize());
+            copy.copyFrom(bytes);
+            enqueue(() -> write(name, copy, buffer));
+        }
+
+        @Override
+        public void send(String name, DeviceMatrix matrix) {
+            HostBuffer buffer = take(matrix.byteSize());
+            MemorySegment copy = buffer.segment().asSlice(0, matrix.byteSize());
+            Stream stream = device.downloadStream();
+            stream.await(device.stream().record());
+            stream.copyToHost(matrix, copy);
+            Event arrived = stream.record();
+            enqueue(() -> {
+                arrived.synchronize();
+                write(name, copy, buffer);
+            });
+        }
+
+        private void write(String name, MemorySegment bytes, HostBuffer buffer) {
+            try (Trace.Span span = device.trace().begin("write " + name)) {
+                output.write(name, bytes);
+            }
+            synchronized (ResultWriter.this) {
+                idle.add(buffer);
+                ResultWriter.this.notifyAll();
+            }
+        }
+
+        /** The smallest idle buffer that is large enough, or a new one once there is room for it. */
+        private HostBuffer take(long bytes) {
+            synchronized (ResultWriter.this) {
+                Optional<HostBuffer> found = find(bytes);
+                while (found.isEmpty()) {
+                    ResultWriter.this.await();
+                    found = find(bytes);
+                }
+                return found.get();
+            }
+        }
+
+        private Optional<HostBuffer> find(long bytes) {
+            rethrow();
+            Optional<HostBuffer> fitting = idle.stream()
+                    .filter(buffer -> buffer.segment().byteSize() >= bytes)
+                    .min(Comparator.comparingLong(buffer -> buffer.segment().byteSize()));
+            if (fitting.isPresent()) {
+                idle.remove(fitting.get());
+                return fitting;
+            }
+            while (!fits(bytes) && !idle.isEmpty()) {
+                HostBuffer small = idle.removeFirst();
+                buffers.remove(small);
+                small.close();
+            }
+            if (!fits(bytes)) {
+                return Optional.empty();
+            }
+            HostBuffer added = device.allocateHost("results on their way", bytes);
+            buffers.add(added);
+            return Optional.of(added);
+        }
+
+        private boolean fits(long bytes) {
+            long held = buffers.stream()
+                    .mapToLong(buffer -> buffer.segment().byteSize())
+                    .sum();
+            return buffers.isEmpty() || held + bytes <= MOST_BYTES;
+        }
+
+        /** Copies that nobody waited for may still be under way. */
+        private void close() {
+            device.downloadStream().synchronize();
+            buffers.forEach(HostBuffer::close);
+        }
     }
 
-    @Override
-    public void send(String name, DeviceMatrix matrix) {
-        HostBuffer buffer = take(matrix.byteSize());
-        MemorySegment copy = buffer.segment().asSlice(0, matrix.byteSize());
-        Stream stream = device.downloadStream();
-        stream.await(device.stream().record());
-        stream.copyToHost(matrix, copy);
-        Event arrived = stream.record();
-        enqueue(() -> {
-            arrived.synchronize();
-            write(name, copy, buffer);
-        });
-    }
-
-    private void write(String name, MemorySegment bytes, HostBuffer buffer) {
-        try (Trace.Span span = device.trace().begin("write " + name)) {
-            output.write(name, bytes);
-        }
-        synchronized (this) {
-            idle.add(buffer);
-            notifyAll();
-        }
+    /** Where a device's results go; memory for what is on its way is counted for each. */
+    ResultOutput of(Device device) {
+        Outlet outlet = new Outlet(device);
+        outlets.add(outlet);
+        return outlet;
     }
 
     /** Does something when everything that was sent has been written. */
@@ -90,35 +153,6 @@ final class ResultWriter implements ResultOutput, AutoCloseable {
         rethrow();
         queue.add(step);
         notifyAll();
-    }
-
-    /** The smallest idle buffer that is large enough, or a new one once there is room for it. */
-    private synchronized HostBuffer take(long bytes) {
-        while (true) {
-            rethrow();
-            Optional<HostBuffer> fitting = idle.stream()
-                    .filter(buffer -> buffer.segment().byteSize() >= bytes)
-                    .min(Comparator.comparingLong(buffer -> buffer.segment().byteSize()));
-            if (fitting.isPresent()) {
-                idle.remove(fitting.get());
-                return fitting.get();
-            }
-            long held = buffers.stream()
-                    .mapToLong(buffer -> buffer.segment().byteSize())
-                    .sum();
-            if (held + bytes <= MOST_BYTES || buffers.isEmpty()) {
-                HostBuffer buffer = device.allocateHost("results on their way", bytes);
-                buffers.add(buffer);
-                return buffer;
-            }
-            if (idle.isEmpty()) {
-                await();
-            } else {
-                HostBuffer small = idle.removeFirst();
-                buffers.remove(small);
-                small.close();
-            }
-        }
     }
 
     private void work() {
@@ -198,8 +232,6 @@ final class ResultWriter implements ResultOutput, AutoCloseable {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
-        // Copies that nobody waited for may still be under way.
-        device.downloadStream().synchronize();
-        buffers.forEach(HostBuffer::close);
+        outlets.forEach(Outlet::close);
     }
 }

@@ -188,7 +188,8 @@ class WhateverFitsTest {
                                     output,
                                     linear -> true,
                                     report -> {},
-                                    UnaryOperator.identity())
+                                    UnaryOperator.identity(),
+                                    Peers.NONE)
                             .quantizer(options)) {
                 pass.embed(source, WhateverFitsTest::tokens);
                 layers.forEach(layer -> quantizer.quantize(layer, pass));
