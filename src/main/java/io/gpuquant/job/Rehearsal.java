@@ -96,6 +96,7 @@ record Rehearsal(
         BookkeepingDevice device = new BookkeepingDevice(room);
         WeightSource source = new AbsentWeights(device, storedType);
         DecoderLayer layer = structure.layers().getFirst();
+        DecoderLayer following = structure.layers().get(Math.min(1, structure.layers().size() - 1));
         DType operandType = device.operandType(storedType);
         long operations;
         device.enter("embedding");
@@ -106,7 +107,7 @@ record Rehearsal(
                         source,
                         operandType,
                         structure.config().hiddenSize(),
-                        loaded -> prefetch ? Optional.of(layer) : Optional.empty(),
+                        loaded -> prefetch ? Optional.of(following) : Optional.empty(),
                         true);
                 LayerQuantizer quantizer = settings(device, loader, source).quantizer(options)) {
             int[] ids = new int[chunking.sequenceLength()];
