@@ -80,8 +80,7 @@ final class AwqLayerQuantizer implements LayerQuantizer {
         }
     }
 
-    private void observe(
-            DecoderLayer layer, LayerWeights weights, CalibrationPass calibration, LayerObservation seen) {
+    private void observe(DecoderLayer layer, LayerWeights weights, CalibrationPass calibration, LayerObservation seen) {
         LayerPass.Residual residual = method.propagate() ? LayerPass.Residual.KEPT : LayerPass.Residual.UPDATED;
         try (Trace.Span span = device.trace().begin("observe layer")) {
             calibration.layers().observe(weights, calibration.hidden(), seen, residual);

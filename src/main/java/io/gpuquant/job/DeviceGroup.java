@@ -146,7 +146,8 @@ final class DeviceGroup implements AutoCloseable {
             for (int row = 0; row < matrix.rows(); row += added.rows()) {
                 DeviceMatrix rows = matrix.rows(row, Math.min(added.rows(), matrix.rows() - row));
                 DeviceMatrix piece = added.rows(0, rows.rows());
-                device.stream().copyToDevice(bytes.asSlice(rows.byteOffset() - matrix.byteOffset(), rows.byteSize()), piece);
+                device.stream()
+                        .copyToDevice(bytes.asSlice(rows.byteOffset() - matrix.byteOffset(), rows.byteSize()), piece);
                 kernels.residualAdd(rows, piece);
             }
         }
@@ -205,11 +206,7 @@ final class DeviceGroup implements AutoCloseable {
     static DeviceMatrix summand(Device device, DeviceMatrix matrix) {
         long fitting = Math.max(1, SUMMAND_BYTES / DType.F32.bytes(matrix.columns()));
         return DeviceMatrix.allocate(
-                device,
-                "part of a Gram matrix",
-                DType.F32,
-                (int) Math.min(fitting, matrix.rows()),
-                matrix.columns());
+                device, "part of a Gram matrix", DType.F32, (int) Math.min(fitting, matrix.rows()), matrix.columns());
     }
 
     @Override

@@ -135,8 +135,7 @@ final class LayerWalk {
             List<LayerQuantizer.Reports> all = workers.stream()
                     .map(worker -> worker.quantizer.takeReports())
                     .toList();
-            List<String> order =
-                    layer.linears().stream().map(LinearSpec::name).toList();
+            List<String> order = layer.linears().stream().map(LinearSpec::name).toList();
             return new LayerQuantizer.Reports(
                     all.stream()
                             .flatMap(reports -> reports.linears().stream())
@@ -211,8 +210,7 @@ final class LayerWalk {
 
         private WeightSource writtenWeights() {
             WeightSource others = new RewrittenWeights(device, writer, plan.rewrittenTensors(), source);
-            return PackedWeights.of(
-                    device, LayerWalk.this::written, plan.scheme(), plan.modelType(), others);
+            return PackedWeights.of(device, LayerWalk.this::written, plan.scheme(), plan.modelType(), others);
         }
 
         @Override
@@ -241,8 +239,8 @@ final class LayerWalk {
             try (Trace.Span span = devices.getFirst().trace().begin("sync layer " + layer.index())) {
                 writer.force();
             }
-            journal.add(new Journal.LayerEntry(
-                    layer.index(), reports.linears(), reports.scales(), output.takeChecksums()));
+            journal.add(
+                    new Journal.LayerEntry(layer.index(), reports.linears(), reports.scales(), output.takeChecksums()));
             layerDone(layer.index() + 1);
         });
     }

@@ -28,10 +28,11 @@ final class OpenDevices implements AutoCloseable {
         if (devices.size() > 1 && method instanceof QuantizationJobOptions.Awq) {
             throw new UsageException("awq computes on one device; name one with --device");
         }
-        List<String> kinds = devices.stream().map(OpenDevices::describe).distinct().toList();
+        List<String> kinds =
+                devices.stream().map(OpenDevices::describe).distinct().toList();
         if (kinds.size() > 1) {
-            throw new UsageException("the devices of --device differ: " + String.join(" and ", kinds)
-                    + "; name devices of one kind");
+            throw new UsageException(
+                    "the devices of --device differ: " + String.join(" and ", kinds) + "; name devices of one kind");
         }
     }
 

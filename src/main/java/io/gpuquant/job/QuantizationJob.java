@@ -7,7 +7,6 @@ import io.gpuquant.calibration.TextFile;
 import io.gpuquant.calibration.TextTokenizer;
 import io.gpuquant.calibration.TokenSequences;
 import io.gpuquant.device.Device;
-import io.gpuquant.model.Chunking;
 import io.gpuquant.model.ModelConfig;
 import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.safetensors.CheckpointLayout;
@@ -57,10 +56,7 @@ public final class QuantizationJob {
     }
 
     private QuantizationJob(
-            QuantizationJobOptions options,
-            JobListener listener,
-            Supplier<List<Device>> devices,
-            long maxShardBytes) {
+            QuantizationJobOptions options, JobListener listener, Supplier<List<Device>> devices, long maxShardBytes) {
         this.options = options;
         this.devices = devices;
         this.listener = listener;
@@ -89,8 +85,7 @@ public final class QuantizationJob {
             try (OpenDevices opened = new OpenDevices(devices.get())) {
                 opened.requireUseFor(options.method());
                 opened.devices().forEach(device -> listener.deviceOpened(device.info()));
-                LayerWalk.Calibration work =
-                        calibration == null ? null : planned(plan, calibration, opened.devices());
+                LayerWalk.Calibration work = calibration == null ? null : planned(plan, calibration, opened.devices());
                 try (OutputFolder folder = OutputFolder.open(options.output())) {
                     JobResult result = runOrDiscard(checkpoint, plan, calibration, work, opened, folder);
                     folder.publish();
@@ -113,8 +108,7 @@ public final class QuantizationJob {
     }
 
     /** Fails when a device has no room, before anything is written. */
-    private LayerWalk.Calibration planned(
-            QuantizationPlan plan, CalibrationSet calibration, List<Device> opened) {
+    private LayerWalk.Calibration planned(QuantizationPlan plan, CalibrationSet calibration, List<Device> opened) {
         TokenSequences sequences = calibration.sequences();
         if (sequences.count() < opened.size()) {
             throw new UsageException(sequences.count() + " calibration sequences cannot be shared by " + opened.size()

@@ -72,7 +72,8 @@ record QuantizerSettings(
 
     private StagewiseQuantizer stagewise(QuantizationMethod method) {
         StageWriter writer = StageWriter.of(device, scheme, output);
-        return new StagewiseQuantizer(loader, new StageQuantizer(device, method, writer, isQuantized, listener, peers), watch);
+        return new StagewiseQuantizer(
+                loader, new StageQuantizer(device, method, writer, isQuantized, listener, peers), watch);
     }
 
     private static QuantizationGrid grid(QuantizationJobOptions options, QuantizationGrid.Search search) {

@@ -4,13 +4,13 @@ import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceBuffer;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.format.PackedScheme;
+import io.gpuquant.model.Arrival;
 import io.gpuquant.model.Chunking;
 import io.gpuquant.model.DecoderLayer;
-import io.gpuquant.model.Arrival;
 import io.gpuquant.model.LayerLoader;
-import io.gpuquant.model.Prefetcher;
 import io.gpuquant.model.LinearSpec;
 import io.gpuquant.model.ModelStructure;
+import io.gpuquant.model.Prefetcher;
 import io.gpuquant.model.Stage;
 import io.gpuquant.model.StageObserver;
 import io.gpuquant.model.StageWeights;
@@ -119,7 +119,8 @@ record Rehearsal(
             device.enter("resuming");
             pass.run(layer, source);
         }
-        return new MemoryPlan(room, chunking, placements, prefetch, device.stages(), device.mostHostBytes(), operations);
+        return new MemoryPlan(
+                room, chunking, placements, prefetch, device.stages(), device.mostHostBytes(), operations);
     }
 
     private QuantizerSettings settings(BookkeepingDevice device, LayerLoader loader, WeightSource source) {
@@ -131,8 +132,7 @@ record Rehearsal(
                 new Nowhere(),
                 isQuantized,
                 report -> {},
-                observer -> new Announcer(
-                        device, structure.layers().getFirst().stages(), observer),
+                observer -> new Announcer(device, structure.layers().getFirst().stages(), observer),
                 seat.count() == 1 ? Peers.NONE : new AbsentPeers(device, seat));
     }
 

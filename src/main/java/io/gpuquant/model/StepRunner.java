@@ -80,8 +80,7 @@ final class StepRunner implements AutoCloseable {
         List<DeviceMatrix> inputs = chunking.blocks(x);
         List<DeviceMatrix> outputs = chunking.blocks(product);
         for (int i = 0; i < inputs.size(); i++) {
-            device.blas()
-                    .gemm(device.stream(), Gemm.ofTransposedB(inputs.get(i), weights.stacked(), outputs.get(i)));
+            device.blas().gemm(device.stream(), Gemm.ofTransposedB(inputs.get(i), weights.stacked(), outputs.get(i)));
         }
         DeviceMatrix bias = weights.bias();
         if (bias != null) {

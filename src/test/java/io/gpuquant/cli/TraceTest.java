@@ -45,10 +45,13 @@ class TraceTest {
         for (JsonNode event : trace.path("traceEvents")) {
             assertThat(event.path("pid").asInt()).isEqualTo(1);
             if (event.path("ph").asText().equals("M")) {
-                rows.put(event.path("tid").asInt(), event.path("args").path("name").asText());
+                rows.put(
+                        event.path("tid").asInt(),
+                        event.path("args").path("name").asText());
             } else {
                 assertThat(event.path("ph").asText()).isEqualTo("X");
-                assertThat(event.path("ts").isNumber() && event.path("dur").isNumber()).isTrue();
+                assertThat(event.path("ts").isNumber() && event.path("dur").isNumber())
+                        .isTrue();
                 assertThat(event.path("dur").asDouble()).isNotNegative();
                 assertThat(event.path("ts").asDouble()).isNotNegative();
                 spans.computeIfAbsent(rows.get(event.path("tid").asInt()), row -> new ArrayList<>())
@@ -59,7 +62,8 @@ class TraceTest {
         assertThat(rows).containsEntry(0, "gpuquant");
         spans.forEach(TraceTest::assertNested);
         assertThat(spans.get("thread writer")).hasSizeGreaterThan(40);
-        assertThat(spans.get("host compute").stream().map(span -> span.path("cat").asText()))
+        assertThat(spans.get("host compute").stream()
+                        .map(span -> span.path("cat").asText()))
                 .contains("kernel", "copy");
     }
 
@@ -93,7 +97,8 @@ class TraceTest {
         Path text = TinyModel.writeText(folder.resolve("text.jsonl"));
         Path file = folder.resolve("trace.json");
 
-        CommandRun.of("ppl", model, "--text", text, "--device", "host", "--trace", file).requireDone();
+        CommandRun.of("ppl", model, "--text", text, "--device", "host", "--trace", file)
+                .requireDone();
 
         assertThat(Files.readString(file)).contains("\"host compute\"", "\"rms_norm");
     }
@@ -102,7 +107,13 @@ class TraceTest {
     void fileThatCannotBeWrittenIsSaidBeforeAnythingIsDone() {
         Path model = TinyModel.narrow().write(folder.resolve("model"));
 
-        CommandRun.of("rtn", model, "--group-size", "32", "--trace", folder.resolve("none").resolve("trace.json"))
+        CommandRun.of(
+                        "rtn",
+                        model,
+                        "--group-size",
+                        "32",
+                        "--trace",
+                        folder.resolve("none").resolve("trace.json"))
                 .requireRefused(4, "--trace", "cannot be written", "give another file");
         assertThat(folder.resolve("model-rtn-4bit-g32")).doesNotExist();
     }

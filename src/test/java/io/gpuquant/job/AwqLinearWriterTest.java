@@ -18,9 +18,7 @@ import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.Elements;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 

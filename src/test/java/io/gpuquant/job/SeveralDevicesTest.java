@@ -86,8 +86,9 @@ class SeveralDevicesTest {
                         options(new QuantizationJobOptions.Rtn(), "rtn"), () -> hosts(2), new JobListener() {})
                 .run();
 
-        assertThat(result.reports()).hasSize(14).allMatch(report -> report.method()
-                .equals("rtn"));
+        assertThat(result.reports())
+                .hasSize(14)
+                .allMatch(report -> report.method().equals("rtn"));
     }
 
     @Test
@@ -110,8 +111,8 @@ class SeveralDevicesTest {
 
         gptq("out", 6, () -> hosts(2), listener);
         assertThat(resumed).hasValue(1);
-        assertThat(folder.resolve("out").resolve("model.safetensors")).hasSameBinaryContentAs(
-                gptq(2, "whole", 6).output().resolve("model.safetensors"));
+        assertThat(folder.resolve("out").resolve("model.safetensors"))
+                .hasSameBinaryContentAs(gptq(2, "whole", 6).output().resolve("model.safetensors"));
 
         assertThatThrownBy(() -> gptq("other", 6, () -> hosts(2), failingAfterLayer(1)))
                 .hasMessage("enough");
@@ -136,8 +137,8 @@ class SeveralDevicesTest {
     void failureOfOneIsTheFailureOfAll() {
         List<Device> devices = hosts(3);
         Device scarce = new FailingDevice(devices.get(1), "Hessian");
-        assertThatThrownBy(() -> gptq(
-                        "out", 6, () -> List.of(devices.get(0), scarce, devices.get(2)), new JobListener() {}))
+        assertThatThrownBy(() ->
+                        gptq("out", 6, () -> List.of(devices.get(0), scarce, devices.get(2)), new JobListener() {}))
                 .isInstanceOf(DeviceOutOfMemoryException.class)
                 .hasMessageContaining("Hessian needs");
         assertThat(folder.resolve("out.partial")).doesNotExist();
@@ -188,8 +189,7 @@ class SeveralDevicesTest {
     }
 
     private QuantizationJobOptions options(QuantizationJobOptions.MethodOptions method, String output) {
-        return new QuantizationJobOptions(
-                model, folder.resolve(output), false, method, 4, 32, true, GptqVersion.V1);
+        return new QuantizationJobOptions(model, folder.resolve(output), false, method, 4, 32, true, GptqVersion.V1);
     }
 
     private static List<Device> hosts(int count) {

@@ -169,8 +169,8 @@ class WhateverFitsTest {
         DType type = device.operandType(DType.F16);
         try (Checkpoint checkpoint = Checkpoint.open(model)) {
             CheckpointWeights source = new CheckpointWeights(checkpoint, device);
-            try (CalibrationPass pass = new CalibrationPass(
-                            device, choices.structure(), type, plan.chunking(), plan.placements());
+            try (CalibrationPass pass =
+                            new CalibrationPass(device, choices.structure(), type, plan.chunking(), plan.placements());
                     LayerLoader loader = new LayerLoader(
                             device,
                             source,

@@ -131,8 +131,7 @@ public final class TracedDevice implements Device {
         @Override
         public void addGram(Stream queue, DeviceMatrix x, DeviceMatrix g) {
             TracedStream traced = (TracedStream) queue;
-            traced.trace()
-                    .note("Gram of " + g.rows(), "product", () -> blas.addGram(traced.stream(), x, g));
+            traced.trace().note("Gram of " + g.rows(), "product", () -> blas.addGram(traced.stream(), x, g));
         }
     }
 }

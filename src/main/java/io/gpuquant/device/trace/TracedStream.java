@@ -25,9 +25,7 @@ record TracedStream(Stream stream, StreamTrace trace) implements Stream {
     @Override
     public void copy(DeviceBuffer source, long sourceOffset, DeviceBuffer target, long targetOffset, long bytes) {
         trace.note(
-                "copy: " + source.name(),
-                "copy",
-                () -> stream.copy(source, sourceOffset, target, targetOffset, bytes));
+                "copy: " + source.name(), "copy", () -> stream.copy(source, sourceOffset, target, targetOffset, bytes));
     }
 
     @Override

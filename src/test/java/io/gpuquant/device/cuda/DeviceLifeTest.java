@@ -291,7 +291,8 @@ class DeviceLifeTest {
             assertThat(device.operandType(DType.F32)).isEqualTo(DType.F32);
             assertThatThrownBy(() -> device.operandType(DType.I8)).isInstanceOf(IllegalArgumentException.class);
             assertThat(device.transferStream()).isNotSameAs(device.stream());
-            assertThat(fake.calls("cuStreamCreate")).containsExactly("cuStreamCreate 1", "cuStreamCreate 1", "cuStreamCreate 1", "cuStreamCreate 1");
+            assertThat(fake.calls("cuStreamCreate"))
+                    .containsExactly("cuStreamCreate 1", "cuStreamCreate 1", "cuStreamCreate 1", "cuStreamCreate 1");
         }
     }
 }

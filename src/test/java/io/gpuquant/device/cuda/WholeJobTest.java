@@ -68,8 +68,7 @@ class WholeJobTest {
                 () -> Fakes.withProducts(HostDevice.open(new DeviceOptions(Long.MAX_VALUE, 2)), new PtxBlas()));
     }
 
-    private byte[] onGpu(Path model, Path output, long memory, @Nullable Path timeline)
-            throws IOException {
+    private byte[] onGpu(Path model, Path output, long memory, @Nullable Path timeline) throws IOException {
         try (FakeCuda fake = FakeCuda.install();
                 VirtualKernels _ = VirtualKernels.install(fake, MACHINE)) {
             if (timeline == null) {
