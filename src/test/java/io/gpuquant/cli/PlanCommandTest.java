@@ -242,7 +242,7 @@ class PlanCommandTest {
         "8, 24GB, true, device, true",
         "8, 80GB, true, device, true",
         "70, 8GB, false, host, false",
-        "70, 24GB, true, host, true",
+        "70, 24GB, true, device, true",
         "70, 80GB, true, device, true"
     })
     void largeModelsFitWhatIsPromised(
