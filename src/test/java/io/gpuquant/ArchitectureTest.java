@@ -42,7 +42,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  *     kernels         │                 │
  *        │            │                 │
  *      device ────────│─────────────────┤
- *        ├── device.cuda                │
+ *        ├── device.cuda, device.trace  │
  *        └── device.host ───────────────┘
  *                 │   │
  *                ptx  │
@@ -68,6 +68,7 @@ class ArchitectureTest {
             entry("device", Set.of("tensor")),
             entry("device.cuda", Set.of("device", "tensor")),
             entry("device.host", Set.of("device", "ptx", "tensor")),
+            entry("device.trace", Set.of("device", "tensor")),
             entry("kernels", Set.of("device", "tensor")),
             entry("kernels.selftest", Set.of("kernels", "device", "device.host", "ptx", "tensor")),
             entry("hub", Set.of()),
@@ -102,6 +103,7 @@ class ArchitectureTest {
                             "format",
                             "calibration",
                             "hub",
+                            "device.trace",
                             "device",
                             "tensor")));
 

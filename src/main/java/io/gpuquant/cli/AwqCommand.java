@@ -31,6 +31,9 @@ final class AwqCommand implements Callable<Integer> {
     private final DeviceOption device = new DeviceOption();
 
     @Mixin
+    private final TraceOption trace = new TraceOption();
+
+    @Mixin
     private final RunOptions run = new RunOptions();
 
     @Option(
@@ -42,6 +45,6 @@ final class AwqCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         output.check();
-        return new QuantizationRun(spec.commandLine(), device, run).run(method.toOptions(output, calibration));
+        return new QuantizationRun(spec.commandLine(), device, trace, run).run(method.toOptions(output, calibration));
     }
 }

@@ -32,11 +32,14 @@ final class GptqCommand implements Callable<Integer> {
     private final DeviceOption device = new DeviceOption();
 
     @Mixin
+    private final TraceOption trace = new TraceOption();
+
+    @Mixin
     private final RunOptions run = new RunOptions();
 
     @Override
     public Integer call() {
         output.check();
-        return new QuantizationRun(spec.commandLine(), device, run).run(method.toOptions(output, calibration));
+        return new QuantizationRun(spec.commandLine(), device, trace, run).run(method.toOptions(output, calibration));
     }
 }

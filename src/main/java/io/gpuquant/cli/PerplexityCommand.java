@@ -47,6 +47,9 @@ final class PerplexityCommand implements Callable<Integer> {
     private final DeviceOption device = new DeviceOption();
 
     @Mixin
+    private final TraceOption trace = new TraceOption();
+
+    @Mixin
     private final RunOptions run = new RunOptions();
 
     @Override
@@ -55,7 +58,8 @@ final class PerplexityCommand implements Callable<Integer> {
         try (OpenModel opened = OpenModel.open(folder)) {
             EvaluationText evaluation = text.read(folder, opened.structure().config());
             TokenScores scores;
-            try (Device where = device.open()) {
+            try (TraceOption.Timeline timeline = trace.start();
+                    Device where = timeline.watch(device.open())) {
                 Evaluator evaluator = new Evaluator(where, opened.structure(), opened.weights(where));
                 scores = evaluator.score(evaluation.sequences(), done -> {});
             }

@@ -141,6 +141,11 @@ final class PlanCommand implements Callable<Integer> {
                         + memory.chunking().sequenceLength() + " tokens, "
                         + memory.chunking().perChunk() + " at once");
         facts.row("activations", placements(memory));
+        facts.row(
+                "weights",
+                memory.prefetch()
+                        ? "two layers on the device at once, the next one loaded ahead"
+                        : "one layer on the device at once");
         forecast.bytes()
                 .ifPresent(bytes -> facts.row(
                         "output",
@@ -200,6 +205,7 @@ final class PlanCommand implements Callable<Integer> {
         json.put("peak_device_bytes", memory.peakBytes());
         json.put("available_device_bytes", memory.room().availableBytes());
         json.put("host_bytes", memory.hostBytes());
+        json.put("prefetch", memory.prefetch());
         json.put("matrix_product_operations", forecast.operations());
         forecast.secondsOfProducts().ifPresent(seconds -> json.put("matrix_product_seconds", seconds));
         json.putObject("calibration")

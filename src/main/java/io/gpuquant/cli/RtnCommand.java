@@ -47,12 +47,15 @@ final class RtnCommand implements Callable<Integer> {
     private final DeviceOption device = new DeviceOption();
 
     @Mixin
+    private final TraceOption trace = new TraceOption();
+
+    @Mixin
     private final RunOptions run = new RunOptions();
 
     @Override
     public Integer call() {
         output.check();
-        return new QuantizationRun(spec.commandLine(), device, run)
+        return new QuantizationRun(spec.commandLine(), device, trace, run)
                 .run(output.toOptions(new QuantizationJobOptions.Rtn(), symmetric, format));
     }
 }

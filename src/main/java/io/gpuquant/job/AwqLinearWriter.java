@@ -26,11 +26,11 @@ final class AwqLinearWriter implements StageWriter {
 
     private final Device device;
     private final AwqScheme scheme;
-    private final TensorOutput output;
+    private final ResultOutput output;
     private final NibbleKernels kernels;
     private final ConvertKernels convert;
 
-    AwqLinearWriter(Device device, AwqScheme scheme, TensorOutput output) {
+    AwqLinearWriter(Device device, AwqScheme scheme, ResultOutput output) {
         this.device = device;
         this.scheme = scheme;
         this.output = output;
@@ -51,8 +51,8 @@ final class AwqLinearWriter implements StageWriter {
             List<DeviceBuffer> owned = new ArrayList<>();
             try {
                 AwqTensors names = new AwqTensors(stage.linears().get(i).name());
-                download(names.codes(), packCodes(owned, codes));
-                download(names.zeros(), packZeros(owned, zeros, stage.in()));
+                output.send(names.codes(), packCodes(owned, codes));
+                output.send(names.zeros(), packZeros(owned, zeros, stage.in()));
                 writeScales(owned, names.scales(), scales, stage.in());
             } finally {
                 owned.forEach(DeviceBuffer::close);
@@ -94,7 +94,7 @@ final class AwqLinearWriter implements StageWriter {
         DeviceMatrix dense = allocate(owned, "scales of a linear", DType.F16, scales.rows(), scales.columns());
         convert.copy(scales, dense);
         if (isGemm()) {
-            download(name, dense);
+            output.send(name, dense);
             return;
         }
         int out = scales.columns();
@@ -110,21 +110,12 @@ final class AwqLinearWriter implements StageWriter {
                     transposed.set(Elements.SHORT, ((long) i * stride + group) * Short.BYTES, bits);
                 }
             }
-            output.write(name, transposed);
+            output.send(name, transposed);
         }
     }
 
     private boolean isGemm() {
         return scheme.version() == AwqVersion.GEMM;
-    }
-
-    private void download(String name, DeviceMatrix matrix) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment bytes = arena.allocate(matrix.byteSize());
-            device.stream().copyToHost(matrix, bytes);
-            device.stream().synchronize();
-            output.write(name, bytes);
-        }
     }
 
     private DeviceMatrix allocate(List<DeviceBuffer> owned, String name, DType dtype, int rows, int columns) {

@@ -11,7 +11,6 @@ import io.gpuquant.model.Stage;
 import io.gpuquant.model.StageWeights;
 import io.gpuquant.quantize.QuantizedStage;
 import io.gpuquant.tensor.DType;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,11 +20,11 @@ final class GptqLinearWriter implements StageWriter {
 
     private final Device device;
     private final GptqScheme scheme;
-    private final TensorOutput output;
+    private final ResultOutput output;
     private final PackKernels pack;
     private final ConvertKernels convert;
 
-    GptqLinearWriter(Device device, GptqScheme scheme, TensorOutput output) {
+    GptqLinearWriter(Device device, GptqScheme scheme, ResultOutput output) {
         this.device = device;
         this.scheme = scheme;
         this.output = output;
@@ -81,19 +80,10 @@ final class GptqLinearWriter implements StageWriter {
     }
 
     private void write(GptqTensors names, PackKernels.PackedLinear packed) {
-        download(names.codes(), packed.weights());
-        download(names.zeros(), packed.zeros());
-        download(names.scales(), packed.scales());
-        download(names.groups(), packed.groups());
-    }
-
-    private void download(String name, DeviceMatrix matrix) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment bytes = arena.allocate(matrix.byteSize());
-            device.stream().copyToHost(matrix, bytes);
-            device.stream().synchronize();
-            output.write(name, bytes);
-        }
+        output.send(names.codes(), packed.weights());
+        output.send(names.zeros(), packed.zeros());
+        output.send(names.scales(), packed.scales());
+        output.send(names.groups(), packed.groups());
     }
 
     private DeviceMatrix upload(List<DeviceBuffer> owned, String name, int[] values) {

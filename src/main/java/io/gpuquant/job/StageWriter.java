@@ -14,7 +14,7 @@ sealed interface StageWriter permits GptqLinearWriter, AwqLinearWriter {
     void write(QuantizedStage quantized, StageWeights weights);
 
     /** The writer of a format. */
-    static StageWriter of(Device device, PackedScheme scheme, TensorOutput output) {
+    static StageWriter of(Device device, PackedScheme scheme, ResultOutput output) {
         return switch (scheme) {
             case GptqScheme gptq -> new GptqLinearWriter(device, gptq, output);
             case AwqScheme awq -> new AwqLinearWriter(device, awq, output);
