@@ -2,9 +2,11 @@ package io.gpuquant.cli;
 
 import io.gpuquant.UsageException;
 import io.gpuquant.format.AwqVersion;
+import io.gpuquant.format.PackedFormat;
 import io.gpuquant.job.QuantizationJobOptions;
 import io.gpuquant.job.QuantizationJobOptions.Objective;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -29,11 +31,19 @@ final class AwqCommand implements Callable<Integer> {
     private final OutputOption output = new OutputOption();
 
     @Option(
+            names = "--format",
+            paramLabel = "awq|compressed-tensors",
+            defaultValue = "awq",
+            converter = FormatConverter.class,
+            description = "The checkpoint format; compressed-tensors takes 2, 3 and 8 bits too."
+                    + " Default: ${DEFAULT-VALUE}.")
+    private PackedFormat format = AwqVersion.GEMM;
+
+    @Option(
             names = "--version",
             paramLabel = "GEMM|GEMV",
-            defaultValue = "GEMM",
-            description = "The layout of the checkpoint; vLLM and SGLang read GEMM only. Default: ${DEFAULT-VALUE}.")
-    private AwqVersion version = AwqVersion.GEMM;
+            description = "The layout within the format awq; vLLM and SGLang read GEMM only. Default: GEMM.")
+    private @Nullable AwqVersion version;
 
     @Option(
             names = "--zero-point",
@@ -97,6 +107,17 @@ final class AwqCommand implements Callable<Integer> {
         }
         QuantizationJobOptions.Awq method = new QuantizationJobOptions.Awq(
                 objective, ratios, !noDuo, !noClip, propagate, calibration.toCalibration(DEFAULT_LENGTH));
-        return new QuantizationRun(spec.commandLine(), device, run).run(output.toOptions(method, !zeroPoint, version));
+        return new QuantizationRun(spec.commandLine(), device, run).run(output.toOptions(method, !zeroPoint, layout()));
+    }
+
+    private PackedFormat layout() {
+        if (version == null) {
+            return format;
+        }
+        if (!(format instanceof AwqVersion)) {
+            throw new UsageException("--version " + version + " is a layout of the format awq; leave it out, or leave out"
+                    + " --format " + format.formatName());
+        }
+        return version;
     }
 }

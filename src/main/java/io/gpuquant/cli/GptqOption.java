@@ -21,10 +21,11 @@ final class GptqOption {
 
     @Option(
             names = "--format",
-            paramLabel = "gptq|gptq_v2",
+            paramLabel = "gptq|gptq_v2|compressed-tensors",
             defaultValue = "gptq",
             converter = FormatConverter.class,
-            description = "The version of the checkpoint format; every engine reads gptq. Default: ${DEFAULT-VALUE}.")
+            description = "The checkpoint format; every engine reads gptq, vLLM and transformers compressed-tensors too."
+                    + " Default: ${DEFAULT-VALUE}.")
     PackedFormat format = GptqVersion.V1;
 
     @Option(

@@ -29,7 +29,7 @@ final class RtnCommand implements Callable<Integer> {
 
     @Option(
             names = "--format",
-            paramLabel = "gptq|gptq_v2|awq",
+            paramLabel = "gptq|gptq_v2|awq|compressed-tensors",
             defaultValue = "gptq",
             converter = FormatConverter.class,
             description = "The checkpoint format; awq is the GEMM layout. Default: ${DEFAULT-VALUE}.")

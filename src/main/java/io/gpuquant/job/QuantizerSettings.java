@@ -73,9 +73,13 @@ record QuantizerSettings(
         return new StagewiseQuantizer(loader, new StageQuantizer(device, method, writer, isQuantized, listener), watch);
     }
 
-    private static QuantizationGrid grid(QuantizationJobOptions options, QuantizationGrid.Search search) {
+    private QuantizationGrid grid(QuantizationJobOptions options, QuantizationGrid.Search search) {
         return new QuantizationGrid(
-                options.bits(), options.symmetric(), options.version().smallestZero(), search);
+                options.bits(),
+                options.symmetric(),
+                options.version().smallestZero(),
+                search,
+                scheme.scaleType() == DType.BF16);
     }
 
     private static GptqOptions.Ordering ordering(QuantizationJobOptions.Gptq gptq) {

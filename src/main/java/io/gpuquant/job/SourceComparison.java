@@ -2,6 +2,8 @@ package io.gpuquant.job;
 
 import io.gpuquant.VerificationException;
 import io.gpuquant.format.AwqScheme;
+import io.gpuquant.format.GptqScheme;
+import io.gpuquant.format.PackQuantizedScheme;
 import io.gpuquant.format.PackedLinear;
 import io.gpuquant.format.PackedScheme;
 import io.gpuquant.model.LinearSpec;
@@ -14,6 +16,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /** Compares a checkpoint with the one it was made from. */
 final class SourceComparison {
@@ -24,9 +27,13 @@ final class SourceComparison {
     /** A linear whose error is as large as its weights does not come from them. */
     private static final double LARGEST_ERROR = 0.9;
 
+    /** Methods that leave norms as they are. */
+    private static final Set<String> UNSCALED = Set.of("rtn", "gptq");
+
     private final Checkpoint checkpoint;
     private final Checkpoint source;
     private final Optional<PackedScheme> scheme;
+    private final boolean mayBeScaled;
     private final Map<String, LinearSpec> byWeight = new HashMap<>();
     private final Map<String, LinearSpec> byBias = new HashMap<>();
     private int compared;
@@ -38,6 +45,7 @@ final class SourceComparison {
         this.checkpoint = checkpoint;
         this.source = source;
         this.scheme = scheme;
+        mayBeScaled = scheme.map(it -> mayBeScaled(it, checkpoint)).orElse(false);
         quantized.forEach(linear -> {
             byWeight.put(linear.weightName(), linear);
             byBias.put(linear.biasName(), linear);
@@ -68,7 +76,7 @@ final class SourceComparison {
             throw new VerificationException(checkpoint.fileOf(info.name()) + ": " + info.name() + " is " + found.dtype()
                     + found.shape() + ", but " + info.dtype() + info.shape() + " in " + source.directory());
         }
-        if (mayBeScaled(info)) {
+        if (mayBeScaled && info.shape().rank() == 1) {
             return;
         }
         HostTensor ours = checkpoint.tensor(info.name());
@@ -82,9 +90,16 @@ final class SourceComparison {
         }
     }
 
-    /** AWQ divides norms and biases by scales, of which the files say nothing. */
-    private boolean mayBeScaled(TensorInfo info) {
-        return scheme.orElse(null) instanceof AwqScheme && info.shape().rank() == 1;
+    /**
+     * AWQ divides norms and biases by scales, of which the files say nothing. compressed-tensors holds what any method made; where
+     * no report says which, it may have been AWQ.
+     */
+    private static boolean mayBeScaled(PackedScheme scheme, Checkpoint checkpoint) {
+        return switch (scheme) {
+            case GptqScheme gptq -> false;
+            case AwqScheme awq -> true;
+            case PackQuantizedScheme packed -> !SideFiles.method(checkpoint.directory()).map(UNSCALED::contains).orElse(false);
+        };
     }
 
     /** Biases of quantized linears are rounded to F16. */
@@ -114,7 +129,7 @@ final class SourceComparison {
                 ours[row][in] = linear.weight(row * step, in);
             }
         }
-        if (scheme.orElseThrow() instanceof AwqScheme) {
+        if (mayBeScaled) {
             ScaleFit.undo(theirs, ours);
         }
         double error = 0;

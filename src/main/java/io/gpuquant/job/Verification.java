@@ -6,6 +6,7 @@ import io.gpuquant.evaluate.OpenModel;
 import io.gpuquant.format.GptqLinear;
 import io.gpuquant.format.GptqScheme;
 import io.gpuquant.format.GptqTensors;
+import io.gpuquant.format.PackQuantizedScheme;
 import io.gpuquant.format.PackedLinear;
 import io.gpuquant.format.PackedScheme;
 import io.gpuquant.format.TensorReader;
@@ -141,6 +142,11 @@ public final class Verification {
             throw new VerificationException(checkpoint.fileOf(spec.weightName()) + ": " + spec.weightName()
                     + " is there although the linear is quantized; engines would not know which to take");
         }
+        if (scheme instanceof PackQuantizedScheme && scheme.symmetric() && checkpoint.contains(scheme.zeros(spec.name()))) {
+            throw new VerificationException(checkpoint.fileOf(scheme.zeros(spec.name())) + ": "
+                    + scheme.zeros(spec.name())
+                    + " is there although config.json says that grids are symmetric, which vLLM refuses");
+        }
         if (linear instanceof GptqLinear gptq) {
             checkGroups(checkpoint, gptq, new GptqTensors(spec.name()));
         }
@@ -170,12 +176,12 @@ public final class Verification {
                 long index = (long) group * linear.out() + out;
                 float scale = linear.scale(group, out);
                 if (!(scale > 0) || !Float.isFinite(scale)) {
-                    throw damaged(checkpoint, module + ".scales", "holds the scale " + scale, index);
+                    throw damaged(checkpoint, scheme.scales(module), "holds the scale " + scale, index);
                 }
                 if (scheme.symmetric() && linear.zero(group, out) != middle) {
                     throw damaged(
                             checkpoint,
-                            module + ".qzeros",
+                            scheme.zeros(module),
                             "holds the zero point " + linear.zero(group, out) + ", although sym is true in config.json",
                             index);
                 }
