@@ -115,8 +115,9 @@ final class AwqCommand implements Callable<Integer> {
             return format;
         }
         if (!(format instanceof AwqVersion)) {
-            throw new UsageException("--version " + version + " is a layout of the format awq; leave it out, or leave out"
-                    + " --format " + format.formatName());
+            throw new UsageException(
+                    "--version " + version + " is a layout of the format awq; leave it out, or leave out" + " --format "
+                            + format.formatName());
         }
         return version;
     }

@@ -25,8 +25,9 @@ import picocli.CommandLine.TypeConversionException;
         mixinStandardHelpOptions = true,
         versionProvider = VersionText.class,
         sortOptions = false,
-        description = "Rewrites a quantized checkpoint (AWQ, GPTQ, compressed-tensors) in another layout without changing"
-                + " a weight.")
+        description =
+                "Rewrites a quantized checkpoint (AWQ, GPTQ, compressed-tensors) in another layout without changing"
+                        + " a weight.")
 final class ConvertCommand implements Callable<Integer> {
 
     @Spec

@@ -24,8 +24,9 @@ final class GptqOption {
             paramLabel = "gptq|gptq_v2|compressed-tensors",
             defaultValue = "gptq",
             converter = FormatConverter.class,
-            description = "The checkpoint format; every engine reads gptq, vLLM and transformers compressed-tensors too."
-                    + " Default: ${DEFAULT-VALUE}.")
+            description =
+                    "The checkpoint format; every engine reads gptq, vLLM and transformers compressed-tensors too."
+                            + " Default: ${DEFAULT-VALUE}.")
     PackedFormat format = GptqVersion.V1;
 
     @Option(

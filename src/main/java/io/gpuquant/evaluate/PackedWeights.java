@@ -25,8 +25,7 @@ public final class PackedWeights {
         return switch (scheme) {
             case GptqScheme gptq -> new GptqWeights(device, reader, gptq, linearType, others);
             case AwqScheme awq -> new AwqWeights(device, reader, awq, linearType, others);
-            case PackQuantizedScheme packed ->
-                new PackQuantizedWeights(device, reader, packed, linearType, others);
+            case PackQuantizedScheme packed -> new PackQuantizedWeights(device, reader, packed, linearType, others);
         };
     }
 }

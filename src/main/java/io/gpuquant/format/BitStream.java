@@ -31,8 +31,7 @@ final class BitStream {
         for (int i = 0; i < bits; i++) {
             long position = index * bits + i;
             long word = firstWord + position / Integer.SIZE * wordStride;
-            int set = words.get(Elements.INT, word * Integer.BYTES)
-                    >>> (int) (position % Integer.SIZE);
+            int set = words.get(Elements.INT, word * Integer.BYTES) >>> (int) (position % Integer.SIZE);
             value |= (set & 1) << i;
         }
         return value;

@@ -11,6 +11,8 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import java.util.regex.Pattern;
+import java.util.regex.PatternSyntaxException;
 
 /**
  * The {@code quantization_config} of a compressed-tensors checkpoint in the format {@code pack-quantized}, key by key as
@@ -25,6 +27,9 @@ public final class PackQuantizedConfig {
     private static final String VERSION = "0.16.1";
 
     private static final String OUTPUT_HEAD = "lm_head";
+
+    /** What entries that are regular expressions begin with. */
+    private static final String PATTERN = "re:";
 
     private PackQuantizedConfig() {}
 
@@ -114,7 +119,8 @@ public final class PackQuantizedConfig {
         if (!format.equals(FORMAT) || !weights.path("type").asText("int").equals("int")) {
             throw unsupported(file, "the format " + format);
         }
-        if (group.path("input_activations").isObject() || group.path("output_activations").isObject()) {
+        if (group.path("input_activations").isObject()
+                || group.path("output_activations").isObject()) {
             throw unsupported(file, "quantized activations");
         }
         String order = weights.path("actorder").asText("").toLowerCase(Locale.ROOT);
@@ -136,6 +142,26 @@ public final class PackQuantizedConfig {
                     file + ": quantization_config has " + unknown.getMessage()
                             + ", which no checkpoint of this format has",
                     unknown);
+        }
+    }
+
+    /** Whether loaders leave a module as it is: {@code ignore} names it, or has a pattern that it begins with. */
+    public static boolean isIgnored(ObjectNode config, String module) {
+        for (JsonNode entry : config.path("ignore")) {
+            String text = entry.asText();
+            if (text.equals(module)
+                    || (text.startsWith(PATTERN) && beginsWith(module, text.substring(PATTERN.length())))) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private static boolean beginsWith(String module, String pattern) {
+        try {
+            return Pattern.compile(pattern).matcher(module).lookingAt();
+        } catch (PatternSyntaxException otherDialect) {
+            return false;
         }
     }
 

@@ -16,15 +16,20 @@ import org.jspecify.annotations.Nullable;
  * @param zeros null where grids are symmetric
  */
 public record PackQuantizedLinear(
-        PackQuantizedScheme scheme, int in, int out, HostTensor codes, HostTensor scales, @Nullable HostTensor zeros)
-        implements PackedLinear {
+        PackQuantizedScheme scheme,
+        int in,
+        int out,
+        HostTensor codes,
+        HostTensor scales,
+        @Nullable HostTensor zeros) implements PackedLinear {
 
     /**
      * Finds the tensors of a linear and checks their types and shapes against each other.
      *
      * @throws InputException when one is missing or does not fit the others
      */
-    public static PackQuantizedLinear read(TensorReader reader, PackQuantizedTensors names, PackQuantizedScheme scheme) {
+    public static PackQuantizedLinear read(
+            TensorReader reader, PackQuantizedTensors names, PackQuantizedScheme scheme) {
         HostTensor codes = require(reader, names.codes());
         HostTensor scales = require(reader, names.scales());
         HostTensor shape = require(reader, names.shape());
@@ -43,8 +48,8 @@ public record PackQuantizedLinear(
             throw new InputException(names.shape() + " says " + out + " x " + in + ", which no linear has");
         }
         if (!scales.dtype().isComputeType()) {
-            throw new InputException(names.scales() + " is of type " + scales.dtype()
-                    + "; only F32, F16 and BF16 scales can be read");
+            throw new InputException(
+                    names.scales() + " is of type " + scales.dtype() + "; only F32, F16 and BF16 scales can be read");
         }
         Map<String, HostTensor> found = zeros == null
                 ? Map.of(names.codes(), codes, names.scales(), scales)

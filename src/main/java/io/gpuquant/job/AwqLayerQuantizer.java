@@ -194,8 +194,7 @@ final class AwqLayerQuantizer implements LayerQuantizer {
         if (outputScales != null) {
             System.arraycopy(outputScales, first, scales, 0, scales.length);
         }
-        DType dtype = settings.scheme()
-                .biasType(settings.types().apply(linear.biasName()));
+        DType dtype = settings.scheme().biasType(settings.types().apply(linear.biasName()));
         NormFold fold = NormFold.ofBias(download(bias), scales, dtype, linear.biasName());
         device.stream().copyToDevice(MemorySegment.ofArray(fold.values()), bias);
         settings.output().write(linear.biasName(), fold.bytes());

@@ -107,9 +107,7 @@ public final class Conversion {
         Set<String> parts = new HashSet<>();
         for (LinearSpec linear : source.linears()) {
             byCodes.put(source.scheme().codes(linear.name()), linear);
-            source.scheme()
-                    .specs(linear.name(), linear.in(), linear.out())
-                    .forEach(part -> parts.add(part.name()));
+            source.scheme().specs(linear.name(), linear.in(), linear.out()).forEach(part -> parts.add(part.name()));
         }
         List<TensorSpec> tensors = new ArrayList<>();
         for (TensorInfo info : source.checkpoint().tensors()) {
@@ -125,9 +123,10 @@ public final class Conversion {
 
     private static List<TensorInfo> copied(ConversionSource source, CheckpointLayout layout) {
         Set<String> packed = new HashSet<>();
-        source.linears().forEach(linear -> source.scheme()
-                .specs(linear.name(), linear.in(), linear.out())
-                .forEach(part -> packed.add(part.name())));
+        source.linears()
+                .forEach(linear -> source.scheme()
+                        .specs(linear.name(), linear.in(), linear.out())
+                        .forEach(part -> packed.add(part.name())));
         return source.checkpoint().tensors().stream()
                 .filter(info -> layout.contains(info.name()) && !packed.contains(info.name()))
                 .toList();
@@ -157,8 +156,7 @@ public final class Conversion {
         verify(source, scheme, checksums, partial);
     }
 
-    private static LinearBuilder repack(
-            ConversionSource source, TargetScheme scheme, LinearSpec spec, Arena arena) {
+    private static LinearBuilder repack(ConversionSource source, TargetScheme scheme, LinearSpec spec, Arena arena) {
         PackedLinear from = source.linear(spec.name());
         LinearBuilder builder = scheme.builder(spec.name(), spec.in(), spec.out(), arena);
         forEachOutput(spec, out -> {
@@ -195,8 +193,7 @@ public final class Conversion {
                 }
             });
             for (LinearSpec spec : source.linears()) {
-                PackedLinear ours =
-                        scheme.read(name -> made.find(name).map(info -> made.tensor(name)), spec.name());
+                PackedLinear ours = scheme.read(name -> made.find(name).map(info -> made.tensor(name)), spec.name());
                 PackedLinear theirs = source.linear(spec.name());
                 forEachOutput(spec, out -> requireEqual(made, scheme, spec, ours, theirs, out));
             }
@@ -204,12 +201,7 @@ public final class Conversion {
     }
 
     private static void requireEqual(
-            Checkpoint made,
-            TargetScheme scheme,
-            LinearSpec spec,
-            PackedLinear ours,
-            PackedLinear theirs,
-            int out) {
+            Checkpoint made, TargetScheme scheme, LinearSpec spec, PackedLinear ours, PackedLinear theirs, int out) {
         boolean equal = true;
         for (int in = 0; in < spec.in(); in++) {
             equal &= ours.code(in, out) == theirs.code(in, out) && ours.group(in) == theirs.group(in);
@@ -245,9 +237,10 @@ public final class Conversion {
     private static List<String> warnings(ConversionSource source, TargetScheme scheme) {
         List<String> warnings = new ArrayList<>(LoaderNotes.of(scheme, source.linears()));
         if (scheme instanceof PackQuantizedScheme packed && packed.scaleType() != source.modelType()) {
-            warnings.add("config.json says bfloat16, and engines round scales to the type of the model, of the source as of"
-                    + " this: " + source.survey().inexactInBf16().orElse("a scale")
-                    + ", which is not a BF16 number");
+            warnings.add(
+                    "config.json says bfloat16, and engines round scales to the type of the model, of the source as of"
+                            + " this: " + source.survey().inexactInBf16().orElse("a scale")
+                            + ", which is not a BF16 number");
         }
         return warnings;
     }

@@ -83,8 +83,7 @@ record ConversionSource(
             List<LinearSpec> linears = modules.stream()
                     .map(module -> {
                         PackedLinear linear = read(checkpoint, scheme, module);
-                        return new LinearSpec(
-                                module, linear.in(), linear.out(), checkpoint.contains(module + ".bias"));
+                        return new LinearSpec(module, linear.in(), linear.out(), checkpoint.contains(module + ".bias"));
                     })
                     .toList();
             Survey survey = linears.parallelStream()

@@ -81,7 +81,8 @@ public enum ConversionTarget {
             throw alreadyThere(source);
         }
         ConversionSource.Survey survey = source.survey();
-        boolean bf16 = source.modelType() == DType.BF16 && survey.inexactInBf16().isEmpty();
+        boolean bf16 =
+                source.modelType() == DType.BF16 && survey.inexactInBf16().isEmpty();
         return new PackQuantizedScheme(
                 from.bits(), from.groupSize(), survey.symmetric(), bf16 ? DType.BF16 : DType.F16);
     }

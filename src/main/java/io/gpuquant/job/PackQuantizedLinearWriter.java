@@ -53,8 +53,7 @@ final class PackQuantizedLinearWriter implements StageWriter {
                     output.write(names.shape(), shape(out, stage.in()));
                     DeviceMatrix codes = parts.allocate("codes", DType.U8, out, stage.in());
                     streams.unpack(words, scheme.bits(), Words.IN_ROWS, codes);
-                    weightsOfCodes.dequantize(
-                            codes, scales, zeros, scheme.groupSize(stage.in()), weights.weight(i));
+                    weightsOfCodes.dequantize(codes, scales, zeros, scheme.groupSize(stage.in()), weights.weight(i));
                 }
             }
         }

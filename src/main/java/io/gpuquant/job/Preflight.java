@@ -144,8 +144,7 @@ final class Preflight {
         }
     }
 
-    private static PackedScheme scheme(
-            QuantizationJobOptions options, ModelStructure structure, DType modelType) {
+    private static PackedScheme scheme(QuantizationJobOptions options, ModelStructure structure, DType modelType) {
         int groupSize = options.groupSize();
         if (groupSize != -1) {
             for (LinearSpec linear : structure.linears()) {

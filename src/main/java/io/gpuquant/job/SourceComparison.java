@@ -98,7 +98,10 @@ final class SourceComparison {
         return switch (scheme) {
             case GptqScheme gptq -> false;
             case AwqScheme awq -> true;
-            case PackQuantizedScheme packed -> !SideFiles.method(checkpoint.directory()).map(UNSCALED::contains).orElse(false);
+            case PackQuantizedScheme packed ->
+                !SideFiles.method(checkpoint.directory())
+                        .map(UNSCALED::contains)
+                        .orElse(false);
         };
     }
 

@@ -1,11 +1,13 @@
 package io.gpuquant.job;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.InputException;
 import io.gpuquant.VerificationException;
 import io.gpuquant.evaluate.OpenModel;
 import io.gpuquant.format.GptqLinear;
 import io.gpuquant.format.GptqScheme;
 import io.gpuquant.format.GptqTensors;
+import io.gpuquant.format.PackQuantizedConfig;
 import io.gpuquant.format.PackQuantizedScheme;
 import io.gpuquant.format.PackedLinear;
 import io.gpuquant.format.PackedScheme;
@@ -122,6 +124,9 @@ public final class Verification {
             checkLinear(checkpoint, reader, scheme, spec);
         }
         requireAllOrNone(model, quantized);
+        if (scheme instanceof PackQuantizedScheme) {
+            requireIgnored(model, quantized);
+        }
         return quantized;
     }
 
@@ -142,7 +147,9 @@ public final class Verification {
             throw new VerificationException(checkpoint.fileOf(spec.weightName()) + ": " + spec.weightName()
                     + " is there although the linear is quantized; engines would not know which to take");
         }
-        if (scheme instanceof PackQuantizedScheme && scheme.symmetric() && checkpoint.contains(scheme.zeros(spec.name()))) {
+        if (scheme instanceof PackQuantizedScheme
+                && scheme.symmetric()
+                && checkpoint.contains(scheme.zeros(spec.name()))) {
             throw new VerificationException(checkpoint.fileOf(scheme.zeros(spec.name())) + ": "
                     + scheme.zeros(spec.name())
                     + " is there although config.json says that grids are symmetric, which vLLM refuses");
@@ -206,6 +213,20 @@ public final class Verification {
                                 + " are quantized, which engines that fuse them refuse");
                     }
                 }));
+    }
+
+    /** Engines of compressed-tensors want every linear packed that config.json does not tell them to leave alone. */
+    private void requireIgnored(OpenModel model, List<LinearSpec> quantized) {
+        ObjectNode config = model.structure().config().quantizationConfig().orElseThrow();
+        model.structure().linears().stream()
+                .filter(linear -> !quantized.contains(linear))
+                .filter(linear -> !PackQuantizedConfig.isIgnored(config, linear.name()))
+                .findFirst()
+                .ifPresent(linear -> {
+                    throw new VerificationException(folder + ": " + linear.name()
+                            + " is not quantized, but quantization_config.ignore does not name it; engines would look for"
+                            + " its codes");
+                });
     }
 
     private static void checkFloats(Checkpoint checkpoint) {

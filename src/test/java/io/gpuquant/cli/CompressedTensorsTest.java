@@ -52,8 +52,8 @@ class CompressedTensorsTest {
     }
 
     private static CommandRun quantize(String method, Path out, Object... more) {
-        List<Object> command = new ArrayList<>(List.of(
-                method, model, "--out", out, "--format", "compressed-tensors", "--device", "host", "--json"));
+        List<Object> command = new ArrayList<>(
+                List.of(method, model, "--out", out, "--format", "compressed-tensors", "--device", "host", "--json"));
         if (!method.equals("rtn")) {
             command.addAll(List.of("--calibration", text, "--samples", "4"));
         }
@@ -83,9 +83,13 @@ class CompressedTensorsTest {
         assertThat(weights.path("symmetric").asBoolean()).isEqualTo(symmetric);
         assertThat(weights.path("strategy").asText()).isEqualTo(groupSize == -1 ? "channel" : "group");
         assertThat(made.names().contains(Q + ".weight_zero_point")).isNotEqualTo(symmetric);
-        assertThat(made.names()).contains(Q + ".weight_packed", Q + ".weight_shape").doesNotContain(Q + ".weight");
+        assertThat(made.names())
+                .contains(Q + ".weight_packed", Q + ".weight_shape")
+                .doesNotContain(Q + ".weight");
         assertThat(made.content(Q + ".weight_shape")).startsWith("I64[2]4000000000000000");
-        assertThat(made.content(Q + ".bias")).startsWith("BF16").isEqualTo(new MadeCheckpoint(model).content(Q + ".bias"));
+        assertThat(made.content(Q + ".bias"))
+                .startsWith("BF16")
+                .isEqualTo(new MadeCheckpoint(model).content(Q + ".bias"));
         assertThat(out.resolve("quantize_config.json")).doesNotExist();
         assertThat(out.resolve("quant_config.json")).doesNotExist();
         assertScalesAreOfBothTypes(out, new PackQuantizedScheme(bits, groupSize, symmetric, DType.BF16));
@@ -102,12 +106,12 @@ class CompressedTensorsTest {
     private static void assertScalesAreOfBothTypes(Path out, PackQuantizedScheme scheme) {
         try (Checkpoint checkpoint = Checkpoint.open(out)) {
             assertThat(checkpoint.info(Q + ".weight_scale").dtype()).isEqualTo(DType.BF16);
-            PackedLinear linear =
-                    scheme.read(name -> checkpoint.find(name).map(info -> checkpoint.tensor(name)), Q);
+            PackedLinear linear = scheme.read(name -> checkpoint.find(name).map(info -> checkpoint.tensor(name)), Q);
             for (int group = 0; group < scheme.groups(linear.in()); group++) {
                 for (int o = 0; o < linear.out(); o++) {
                     float scale = linear.scale(group, o);
-                    assertThat(Float.float16ToFloat(Float.floatToFloat16(scale))).isEqualTo(scale);
+                    assertThat(Float.float16ToFloat(Float.floatToFloat16(scale)))
+                            .isEqualTo(scale);
                     assertThat(BFloat16.toFloat(BFloat16.fromFloat(scale))).isEqualTo(scale);
                 }
             }
@@ -118,14 +122,15 @@ class CompressedTensorsTest {
     @Test
     void reportsTheErrorOfWhatIsInTheFile() {
         Path out = folder.resolve("out");
-        JsonNode summary = quantize("rtn", out, "--bits", 3, "--group-size", 32).requireDone().json();
+        JsonNode summary = quantize("rtn", out, "--bits", 3, "--group-size", 32)
+                .requireDone()
+                .json();
         PackQuantizedScheme scheme = new PackQuantizedScheme(3, 32, true, DType.BF16);
         try (Checkpoint made = Checkpoint.open(out);
                 Checkpoint source = Checkpoint.open(model)) {
             for (JsonNode report : summary.path("linears")) {
                 String name = report.path("name").asText();
-                PackedLinear linear = scheme.read(
-                        tensor -> made.find(tensor).map(info -> made.tensor(tensor)), name);
+                PackedLinear linear = scheme.read(tensor -> made.find(tensor).map(info -> made.tensor(tensor)), name);
                 float[] weight = io.gpuquant.tensor.Elements.toFloats(source.tensor(name + ".weight"));
                 double error = 0;
                 double norm = 0;
@@ -187,7 +192,8 @@ class CompressedTensorsTest {
             Files.copy(GOLDENS.resolve("ct_W4A16_ASYM").resolve(file), damaged.resolve(file));
         }
         String config = Files.readString(damaged.resolve("config.json"));
-        Files.writeString(damaged.resolve("config.json"), config.replace("\"symmetric\": false", "\"symmetric\": true"));
+        Files.writeString(
+                damaged.resolve("config.json"), config.replace("\"symmetric\": false", "\"symmetric\": true"));
         CommandRun.of("verify", damaged)
                 .requireRefused(VERIFICATION, "weight_zero_point", "config.json says that grids are symmetric");
         Files.writeString(damaged.resolve("config.json"), config.replace("\"group_size\": 128", "\"group_size\": 64"));

@@ -111,12 +111,21 @@ class ConvertCommandTest {
 
     @ParameterizedTest
     @CsvSource({
-        "gptq, 4, --sym, 32, true", "gptq_v2, 4, --no-sym, 32, true", "gptq, 8, --sym, -1, false",
+        "gptq, 4, --sym, 32, true",
+        "gptq_v2, 4, --no-sym, 32, true",
+        "gptq, 8, --sym, -1, false",
         "gptq, 3, --no-sym, 32, false"
     })
     void takesGptqWhereOtherLayoutsHoldIt(String format, int bits, String grids, int groupSize, boolean awq) {
         Path source = quantize(
-                format + bits, "--format", format, "--bits", String.valueOf(bits), grids, "--group-size", "" + groupSize);
+                format + bits,
+                "--format",
+                format,
+                "--bits",
+                String.valueOf(bits),
+                grids,
+                "--group-size",
+                "" + groupSize);
         boolean symmetric = grids.equals("--sym");
         GptqVersion version = format.equals("gptq") ? GptqVersion.V1 : GptqVersion.V2;
         GptqScheme from = new GptqScheme(bits, groupSize, symmetric, false, version);
@@ -128,7 +137,10 @@ class ConvertCommandTest {
         if (awq) {
             Path gemmOfIt = convert(source, "gemm", "gemm");
             assertSameWeights(source, from, gemmOfIt, new AwqScheme(groupSize, false, AwqVersion.GEMM));
-            assertThat(new MadeCheckpoint(gemmOfIt).json("quant_config.json").path("q_group_size").asInt())
+            assertThat(new MadeCheckpoint(gemmOfIt)
+                            .json("quant_config.json")
+                            .path("q_group_size")
+                            .asInt())
                     .isEqualTo(groupSize);
         } else {
             CommandRun.of("convert", source, "--to", "gemm", "--out", folder.resolve("refused"))
@@ -208,7 +220,17 @@ class ConvertCommandTest {
     private static String perplexity(Path folder) {
         Path text = TinyModel.writeText(shared.resolve("text.jsonl"));
         return CommandRun.of(
-                        "ppl", folder, "--text", text, "--sequence-length", 32, "--tokens", 64, "--device", "host", "--json")
+                        "ppl",
+                        folder,
+                        "--text",
+                        text,
+                        "--sequence-length",
+                        32,
+                        "--tokens",
+                        64,
+                        "--device",
+                        "host",
+                        "--json")
                 .requireDone()
                 .json()
                 .path("perplexity")
@@ -223,7 +245,9 @@ class ConvertCommandTest {
         CommandRun.of("convert", gemm, "--to", "gemv").requireRefused(USAGE, "exists already", "--overwrite");
         CommandRun.of("convert", gemm, "--to", "gemv", "--overwrite").requireDone();
         assertThat(new MadeCheckpoint(made).files()).isEqualTo(first);
-        assertThat(CommandRun.of("convert", gemm, "--to", "gemv", "--overwrite").requireDone().err())
+        assertThat(CommandRun.of("convert", gemm, "--to", "gemv", "--overwrite")
+                        .requireDone()
+                        .err())
                 .contains("GEMV layout loads in GPTQModel");
     }
 
@@ -241,8 +265,19 @@ class ConvertCommandTest {
         Path text = TinyModel.writeText(folder.resolve("text.jsonl"));
         Path active = folder.resolve("active");
         CommandRun.of(
-                        "gptq", model, "--out", active, "--desc-act", "--group-size", 32, "--calibration", text, "--samples",
-                        4, "--device", "host")
+                        "gptq",
+                        model,
+                        "--out",
+                        active,
+                        "--desc-act",
+                        "--group-size",
+                        32,
+                        "--calibration",
+                        text,
+                        "--samples",
+                        4,
+                        "--device",
+                        "host")
                 .requireDone();
         CommandRun.of("convert", active, "--to", "gemm", "--out", out).requireRefused(BAD_INPUT, "desc_act");
     }
@@ -257,7 +292,8 @@ class ConvertCommandTest {
         CommandRun.of("convert", damaged, "--to", "gemm", "--out", folder.resolve("out"))
                 .requireRefused(BAD_INPUT, "not what was written");
         Files.delete(damaged.resolve("quantization_report.json"));
-        ObjectNode config = (ObjectNode) new ObjectMapper().readTree(damaged.resolve("config.json").toFile());
+        ObjectNode config = (ObjectNode)
+                new ObjectMapper().readTree(damaged.resolve("config.json").toFile());
         ((ObjectNode) config.at("/quantization_config/config_groups/group_0/weights")).put("num_bits", 8);
         Files.writeString(damaged.resolve("config.json"), config.toString());
         CommandRun.of("convert", damaged, "--to", "gemm", "--out", folder.resolve("out"))

@@ -50,6 +50,21 @@ class PackQuantizedConfigTest {
     }
 
     @Test
+    void knowsWhatLoadersLeaveAlone() {
+        ObjectNode config = config();
+        config.putArray("ignore")
+                .add("model.layers.0.mlp.gate")
+                .add("re:.*lm_head")
+                .add("re:[");
+
+        assertThat(PackQuantizedConfig.isIgnored(config, "model.layers.0.mlp.gate"))
+                .isTrue();
+        assertThat(PackQuantizedConfig.isIgnored(config, "model.layers.0.mlp.gate_proj"))
+                .isFalse();
+        assertThat(PackQuantizedConfig.isIgnored(config, "model.lm_head")).isTrue();
+    }
+
+    @Test
     void takesTheFormatFromTheTopWhereAGroupDoesNotSay() {
         ObjectNode config = config();
         ((ObjectNode) config.at("/config_groups/group_0")).remove("format");
@@ -60,7 +75,8 @@ class PackQuantizedConfigTest {
     @Test
     void refusesWhatItCannotRead() {
         assertRefused(config -> group(config).put("format", "float-quantized"), "the format float-quantized");
-        assertRefused(config -> group(config).putObject("input_activations").put("num_bits", 8), "quantized activations");
+        assertRefused(
+                config -> group(config).putObject("input_activations").put("num_bits", 8), "quantized activations");
         assertRefused(config -> weights(config).put("actorder", "group"), "actorder group");
         assertRefused(config -> weights(config).put("strategy", "block"), "the strategy block");
         assertRefused(config -> weights(config).put("num_bits", 16), "16 bits");

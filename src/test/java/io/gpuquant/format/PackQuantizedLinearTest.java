@@ -35,8 +35,7 @@ class PackQuantizedLinearTest {
         PackQuantizedScheme scheme = new PackQuantizedScheme(4, 128, symmetric, DType.BF16);
         try (SafetensorsFile file = SafetensorsFile.open(GOLDENS.resolve(golden + "/model.safetensors"));
                 SafetensorsFile base = SafetensorsFile.open(GOLDENS.resolve("base_bf16_two_linears.safetensors"))) {
-            TensorReader reader = name ->
-                    file.contains(name) ? Optional.of(file.tensor(name)) : Optional.empty();
+            TensorReader reader = name -> file.contains(name) ? Optional.of(file.tensor(name)) : Optional.empty();
             for (String module : List.of("model.layers.0.mlp.down_proj", "model.layers.0.self_attn.q_proj")) {
                 HostTensor weight = base.tensor(module + ".weight");
                 PackedLinear linear = scheme.read(reader, module);
@@ -45,8 +44,7 @@ class PackQuantizedLinearTest {
                                 weight.shape().extent(1)));
                 for (int out = 0; out < linear.out(); out++) {
                     for (int in = 0; in < linear.in(); in++) {
-                        float original =
-                                Elements.floatAt(weight.data(), DType.BF16, (long) out * linear.in() + in);
+                        float original = Elements.floatAt(weight.data(), DType.BF16, (long) out * linear.in() + in);
                         float scale = linear.scale(linear.group(in), out);
                         assertThat(Math.abs(linear.weight(out, in) - original) / scale)
                                 .isLessThanOrEqualTo((float) (0.5 + SLACK));
@@ -70,14 +68,20 @@ class PackQuantizedLinearTest {
             assertThat(word(tensors, "m.weight_packed", 1)).isEqualTo(0xfedcba98);
             assertThat(word(tensors, "m.weight_zero_point", 0)).isEqualTo(0x76543210);
             assertThat(word(tensors, "m.weight_zero_point", 1)).isEqualTo(0xfedcba98);
-            assertThat(tensors.get("m.weight_shape").data().get(Elements.LONG, 8)).isEqualTo(16);
+            assertThat(tensors.get("m.weight_shape").data().get(Elements.LONG, 8))
+                    .isEqualTo(16);
         }
     }
 
     @ParameterizedTest
     @CsvSource({
-        "2, 64, 5, 32, false", "3, 40, 33, 8, false", "4, 12, 7, -1, true", "5, 20, 9, 10, false",
-        "6, 35, 4, 7, true", "7, 9, 11, 3, false", "8, 30, 10, 15, false"
+        "2, 64, 5, 32, false",
+        "3, 40, 33, 8, false",
+        "4, 12, 7, -1, true",
+        "5, 20, 9, 10, false",
+        "6, 35, 4, 7, true",
+        "7, 9, 11, 3, false",
+        "8, 30, 10, 15, false"
     })
     void readsWhatWasPutTogether(int bits, int in, int out, int groupSize, boolean symmetric) {
         PackQuantizedScheme scheme = new PackQuantizedScheme(bits, groupSize, symmetric, DType.BF16);

@@ -100,8 +100,7 @@ class PackQuantizedLinearWriterTest {
             }
         }
         Map<String, byte[]> written = new HashMap<>();
-        TensorOutput output =
-                new TensorOutput((name, data) -> written.put(name, data.toArray(ValueLayout.JAVA_BYTE)));
+        TensorOutput output = new TensorOutput((name, data) -> written.put(name, data.toArray(ValueLayout.JAVA_BYTE)));
         DeviceMatrix weights = DeviceMatrix.allocate(device, "weights", DType.F32, out, in);
         try (var buffer = weights.buffer();
                 QuantizedStage stage = new QuantizedStage(
@@ -164,8 +163,7 @@ class PackQuantizedLinearWriterTest {
             for (String module : MODULES) {
                 PackedLinear theirs = scheme.read(reader(golden), module);
                 HostTensor weight = base.tensor(module + ".weight");
-                Map<String, byte[]> written =
-                        round(device, scheme, grid, module, weight, theirs.in(), theirs.out());
+                Map<String, byte[]> written = round(device, scheme, grid, module, weight, theirs.in(), theirs.out());
                 PackedLinear ours = scheme.read(replaced(golden, written), module);
                 for (int out = 0; out < theirs.out(); out++) {
                     for (int group = 0; group < scheme.groups(theirs.in()); group++) {
@@ -213,8 +211,8 @@ class PackQuantizedLinearWriterTest {
     private static TensorReader replaced(SafetensorsFile file, Map<String, byte[]> bytes) {
         return name -> reader(file)
                 .find(name)
-                .map(tensor -> new HostTensor(
-                        name, tensor.dtype(), tensor.shape(), MemorySegment.ofArray(bytes.get(name))));
+                .map(tensor ->
+                        new HostTensor(name, tensor.dtype(), tensor.shape(), MemorySegment.ofArray(bytes.get(name))));
     }
 
     private static Map<String, byte[]> round(
@@ -229,8 +227,7 @@ class PackQuantizedLinearWriterTest {
         DeviceMatrix dense = upload(device, DType.F32, out, in, values);
         DeviceMatrix weights = upload(device, DType.F32, out, in, values);
         Map<String, byte[]> written = new HashMap<>();
-        TensorOutput output =
-                new TensorOutput((name, data) -> written.put(name, data.toArray(ValueLayout.JAVA_BYTE)));
+        TensorOutput output = new TensorOutput((name, data) -> written.put(name, data.toArray(ValueLayout.JAVA_BYTE)));
         StageTask task = new StageTask(List.of(module), List.of(out), dense, null);
         try (var buffer = dense.buffer();
                 var other = weights.buffer();

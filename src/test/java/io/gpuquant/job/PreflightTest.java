@@ -149,13 +149,11 @@ class PreflightTest {
     void marlinWorksInTiles() {
         shape(config -> config.put("intermediate_size", 96));
 
-        assertThat(choose(options(4, 32, true, GptqVersion.V1), written())
-                        .warnings())
+        assertThat(choose(options(4, 32, true, GptqVersion.V1), written()).warnings())
                 .containsExactly(
                         "model.layers.0.mlp.gate_proj has 128 to 96 features, which vLLM pads because its kernels"
                                 + " work in tiles of 128 by 64");
-        assertThat(choose(withMethod(32, gptq(true, false)), written())
-                        .warnings())
+        assertThat(choose(withMethod(32, gptq(true, false)), written()).warnings())
                 .containsExactly(
                         "model.layers.0.mlp.gate_proj has 128 to 96 features, which vLLM refuses with --desc-act"
                                 + " because its kernels work in tiles of 128 by 64");

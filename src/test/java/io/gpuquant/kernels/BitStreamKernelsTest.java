@@ -68,11 +68,7 @@ class BitStreamKernelsTest {
             DeviceMatrix out = rig.emptyWindow(DType.U8, rows, columns, 1, columns + 2);
             boolean inRows = direction == Words.IN_ROWS;
             rig.bitStreams()
-                    .unpack(
-                            rig.integers(inRows ? rows : count, inRows ? count : rows, words),
-                            bits,
-                            direction,
-                            out);
+                    .unpack(rig.integers(inRows ? rows : count, inRows ? count : rows, words), bits, direction, out);
             rig.requireUntouchedAround(out);
             return rig.bytesOf(out);
         });

@@ -72,7 +72,13 @@ class NibbleKernelsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"1, 4, 4, F32, F16", "33, 36, 12, F16, F16", "9, 300, 100, BF16, F16", "5, 24, 8, F32, F32", "3, 12, 4, BF16, F32"})
+    @CsvSource({
+        "1, 4, 4, F32, F16",
+        "33, 36, 12, F16, F16",
+        "9, 300, 100, BF16, F16",
+        "5, 24, 8, F32, F32",
+        "3, 12, 4, BF16, F32"
+    })
     void computesTheWeightsOfEngines(int out, int in, int groupSize, DType dtype, DType scaleType) {
         SplittableRandom random = new SplittableRandom(in);
         int groups = in / groupSize;
@@ -93,9 +99,7 @@ class NibbleKernelsTest {
             rig.nibbles()
                     .dequantize(
                             rig.bytes(out, in, codes),
-                            scaleType == DType.F16
-                                    ? rig.halves(groups, out, halves)
-                                    : rig.floats(groups, out, scales),
+                            scaleType == DType.F16 ? rig.halves(groups, out, halves) : rig.floats(groups, out, scales),
                             rig.bytes(groups, out, zeros),
                             groupSize,
                             target);
