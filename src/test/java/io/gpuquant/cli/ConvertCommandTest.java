@@ -300,4 +300,15 @@ class ConvertCommandTest {
                 .requireRefused(BAD_INPUT, "8-bit linear");
         assertThat(folder.resolve("out")).doesNotExist();
     }
+
+    @Test
+    void leavesTheLayersOfAnUnfinishedRunAlone() throws IOException {
+        Path partial = Files.createDirectory(folder.resolve("out.partial"));
+        Path journal = Files.writeString(partial.resolve(".journal"), "{\"gpuquant\":\"x\"}\n{\"layer\":0}\n");
+        String before = Files.readString(journal);
+
+        CommandRun.of("convert", gemm, "--to", "gemv", "--out", folder.resolve("out"))
+                .requireRefused(USAGE, "out.partial", "unfinished");
+        assertThat(journal).hasContent(before);
+    }
 }
