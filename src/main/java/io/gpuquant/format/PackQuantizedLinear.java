@@ -56,7 +56,7 @@ public record PackQuantizedLinear(
                 : Map.of(names.codes(), codes, names.scales(), scales, names.zeros(), zeros);
         for (TensorSpec spec : names.specs(scheme, (int) in, (int) out)) {
             HostTensor tensor = found.getOrDefault(spec.name(), shape);
-            DType dtype = tensor == scales ? scales.dtype() : spec.dtype();
+            DType dtype = spec.name().equals(names.scales()) ? scales.dtype() : spec.dtype();
             if (tensor.dtype() != dtype || !tensor.shape().equals(spec.shape())) {
                 throw new InputException(spec.name() + " is " + tensor.dtype() + tensor.shape() + ", but a "
                         + scheme.bits() + "-bit linear of " + in + " to " + out + " features in groups of "

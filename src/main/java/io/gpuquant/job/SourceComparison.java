@@ -1,6 +1,7 @@
 package io.gpuquant.job;
 
 import io.gpuquant.VerificationException;
+import io.gpuquant.evaluate.OpenModel;
 import io.gpuquant.format.AwqScheme;
 import io.gpuquant.format.GptqScheme;
 import io.gpuquant.format.PackQuantizedScheme;
@@ -13,6 +14,7 @@ import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.Elements;
 import io.gpuquant.tensor.HostTensor;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -33,19 +35,20 @@ final class SourceComparison {
     private final Checkpoint checkpoint;
     private final Checkpoint source;
     private final Optional<PackedScheme> scheme;
-    private final boolean mayBeScaled;
+    private final boolean scales;
+    private final Set<String> layerNorms = new HashSet<>();
     private final Map<String, LinearSpec> byWeight = new HashMap<>();
     private final Map<String, LinearSpec> byBias = new HashMap<>();
     private int compared;
     private double worstError;
     private String worstLinear = "";
 
-    SourceComparison(
-            Checkpoint checkpoint, Checkpoint source, Optional<PackedScheme> scheme, List<LinearSpec> quantized) {
+    SourceComparison(Checkpoint checkpoint, Checkpoint source, OpenModel model, List<LinearSpec> quantized) {
         this.checkpoint = checkpoint;
         this.source = source;
-        this.scheme = scheme;
-        mayBeScaled = scheme.map(it -> mayBeScaled(it, checkpoint)).orElse(false);
+        scheme = model.scheme();
+        scales = scheme.map(it -> scales(it, checkpoint)).orElse(false);
+        model.structure().layers().forEach(layer -> layerNorms.addAll(List.of(layer.attentionNorm(), layer.mlpNorm())));
         quantized.forEach(linear -> {
             byWeight.put(linear.weightName(), linear);
             byBias.put(linear.biasName(), linear);
@@ -76,7 +79,7 @@ final class SourceComparison {
             throw new VerificationException(checkpoint.fileOf(info.name()) + ": " + info.name() + " is " + found.dtype()
                     + found.shape() + ", but " + info.dtype() + info.shape() + " in " + source.directory());
         }
-        if (mayBeScaled && info.shape().rank() == 1) {
+        if (mayBeScaled(info)) {
             return;
         }
         HostTensor ours = checkpoint.tensor(info.name());
@@ -86,15 +89,17 @@ final class SourceComparison {
                 : ours.data().mismatch(theirs.data());
         if (difference >= 0) {
             throw new VerificationException(checkpoint.fileOf(info.name()) + ": " + info.name() + " differs from "
-                    + source.directory() + " at byte " + difference + ", although it is not quantized");
+                    + source.directory() + " at byte " + difference + ", byte "
+                    + (checkpoint.positionOf(info.name()) + difference)
+                    + " of the file, although it is not quantized");
         }
     }
 
     /**
-     * AWQ divides norms and biases by scales, of which the files say nothing. compressed-tensors holds what any method made; where
-     * no report says which, it may have been AWQ.
+     * Whether a method may have scaled features, of which the files say nothing: AWQ does. compressed-tensors holds what any method
+     * made; where no report says which, it may have been AWQ.
      */
-    private static boolean mayBeScaled(PackedScheme scheme, Checkpoint checkpoint) {
+    private static boolean scales(PackedScheme scheme, Checkpoint checkpoint) {
         return switch (scheme) {
             case GptqScheme gptq -> false;
             case AwqScheme awq -> true;
@@ -103,6 +108,11 @@ final class SourceComparison {
                         .map(UNSCALED::contains)
                         .orElse(false);
         };
+    }
+
+    /** AWQ divides the norms of layers, and biases. */
+    private boolean mayBeScaled(TensorInfo info) {
+        return scales && (layerNorms.contains(info.name()) || byBias.containsKey(info.name()));
     }
 
     /** Biases of quantized linears are rounded to F16. */
@@ -132,7 +142,7 @@ final class SourceComparison {
                 ours[row][in] = linear.weight(row * step, in);
             }
         }
-        if (mayBeScaled) {
+        if (scales) {
             ScaleFit.undo(theirs, ours);
         }
         double error = 0;
