@@ -23,6 +23,9 @@ final class GptqCommand implements Callable<Integer> {
     private final OutputOption output = new OutputOption();
 
     @Mixin
+    private final FormatOption format = new FormatOption();
+
+    @Mixin
     private final GptqOption method = new GptqOption();
 
     @Mixin
@@ -40,6 +43,6 @@ final class GptqCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         output.check();
-        return new QuantizationRun(spec.commandLine(), device, trace, run).run(method.toOptions(output, calibration));
+        return new QuantizationRun(spec.commandLine(), device, trace, run).run(method.toOptions(output, format, calibration));
     }
 }

@@ -43,6 +43,9 @@ final class PlanCommand implements Callable<Integer> {
     @Mixin
     private final OutputOption output = new OutputOption(Hub.Parts.CONFIGURATION);
 
+    @Mixin
+    private final FormatOption format = new FormatOption();
+
     @Option(
             names = "--method",
             paramLabel = "gptq|awq",
@@ -96,11 +99,11 @@ final class PlanCommand implements Callable<Integer> {
         return switch (method) {
             case GPTQ -> {
                 refuseOptionsOf(awq);
-                yield gptq.toOptions(output, calibration);
+                yield gptq.toOptions(output, format, calibration);
             }
             case AWQ -> {
                 refuseOptionsOf(gptq);
-                yield awq.toOptions(output, calibration);
+                yield awq.toOptions(output, format, calibration);
             }
         };
     }

@@ -191,7 +191,7 @@ final class AwqLayerQuantizer implements LayerQuantizer {
         return all;
     }
 
-    /** Divides the bias of the linear whose rows are divided; the format has it in F16. */
+    /** Divides the bias of the linear whose rows are divided, in the type that the format has it in. */
     private void foldIntoBias(StageWeights weights, float @Nullable [] outputScales) {
         Stage stage = weights.stage();
         DeviceMatrix biases = weights.bias();
@@ -206,7 +206,8 @@ final class AwqLayerQuantizer implements LayerQuantizer {
         if (outputScales != null) {
             System.arraycopy(outputScales, first, scales, 0, scales.length);
         }
-        NormFold fold = NormFold.ofBias(download(bias), scales, linear.biasName());
+        DType dtype = settings.scheme().biasType(settings.types().apply(linear.biasName()));
+        NormFold fold = NormFold.ofBias(download(bias), scales, dtype, linear.biasName());
         device.stream().copyToDevice(MemorySegment.ofArray(fold.values()), bias);
         settings.output().send(linear.biasName(), fold.bytes());
     }

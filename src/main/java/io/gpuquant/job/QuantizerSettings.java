@@ -76,9 +76,13 @@ record QuantizerSettings(
                 loader, new StageQuantizer(device, method, writer, isQuantized, listener, peers), watch);
     }
 
-    private static QuantizationGrid grid(QuantizationJobOptions options, QuantizationGrid.Search search) {
+    private QuantizationGrid grid(QuantizationJobOptions options, QuantizationGrid.Search search) {
         return new QuantizationGrid(
-                options.bits(), options.symmetric(), options.version().smallestZero(), search);
+                options.bits(),
+                options.symmetric(),
+                options.version().smallestZero(),
+                search,
+                scheme.scaleType() == DType.BF16);
     }
 
     private static GptqOptions.Ordering ordering(QuantizationJobOptions.Gptq gptq) {

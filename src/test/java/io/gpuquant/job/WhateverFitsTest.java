@@ -150,7 +150,7 @@ class WhateverFitsTest {
     }
 
     private static Preflight.Choices choices(QuantizationJobOptions options) {
-        return Preflight.choose(options, ModelConfig.read(options.model()));
+        return Preflight.choose(options, ModelConfig.read(options.model()), structure -> DType.F16);
     }
 
     private Map<String, byte[]> run(Method method, Chunking chunking, MemoryPlan.Placements placements) {

@@ -36,7 +36,8 @@ final class Checks {
                         PackChecks.all(),
                         ScaleChecks.all(),
                         AwqChecks.all(),
-                        NibbleChecks.all())
+                        NibbleChecks.all(),
+                        BitStreamChecks.all())
                 .flatMap(List::stream)
                 .toList();
     }
