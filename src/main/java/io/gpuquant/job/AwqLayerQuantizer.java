@@ -92,8 +92,10 @@ final class AwqLayerQuantizer implements LayerQuantizer {
         DecoderLayer layer = weights.layer();
         Optional<AwqGroup> ofNorm = AwqGroup.ofNorm(family, layer, in.kind(), this::isQuantized);
         Optional<AwqGroup> ofLinear = AwqGroup.ofLinear(in, out, this::isQuantized);
-        float[] inScales = ofNorm.map(group -> search(group, weights, in, out, seen, pass)).orElse(null);
-        float[] outScales = ofLinear.map(group -> search(group, weights, out, out, seen, pass)).orElse(null);
+        float[] inScales =
+                ofNorm.map(group -> search(group, weights, in, out, seen, pass)).orElse(null);
+        float[] outScales = ofLinear.map(group -> search(group, weights, out, out, seen, pass))
+                .orElse(null);
         inScales = stages.foldIntoNorm(
                 weights.norm(
                         in.kind() == Stage.Kind.ATTENTION_IN
@@ -116,8 +118,8 @@ final class AwqLayerQuantizer implements LayerQuantizer {
     private float @Nullable [] search(
             AwqGroup group, LayerWeights weights, Stage stage, Stage out, LayerObservation seen, LayerPass pass) {
         ScaleSearch.Found found = search(weights, stage, out, seen, pass);
-        scaleReports.add(new ScaleReport(
-                group.previous(), group.linears(), found.ratio(), found.lossWithout(), found.loss()));
+        scaleReports.add(
+                new ScaleReport(group.previous(), group.linears(), found.ratio(), found.lossWithout(), found.loss()));
         return found.scales().orElse(null);
     }
 

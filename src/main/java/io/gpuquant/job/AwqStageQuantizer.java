@@ -106,8 +106,7 @@ final class AwqStageQuantizer {
             AwqMethod.Fold fold = new AwqMethod.Fold(scales.in(), outputScales, keepRange(stage));
             try (QuantizedStage quantized = new AwqMethod(device, withOptions).quantize(task, fold)) {
                 writer.write(quantized, weights);
-                List<LinearReport> found =
-                        tooFew == null ? quantized.reports() : tooFew.explain(quantized.reports());
+                List<LinearReport> found = tooFew == null ? quantized.reports() : tooFew.explain(quantized.reports());
                 reports.addAll(found);
                 found.forEach(settings.listener());
             }

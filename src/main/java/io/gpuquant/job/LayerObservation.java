@@ -67,8 +67,8 @@ final class LayerObservation implements StageInputs, AutoCloseable {
         }
         DeviceMatrix gram =
                 grams.computeIfAbsent(stage, key -> cleared("Gram matrix", DType.F32, stage.in(), stage.in()));
-        DeviceMatrix sum = sums.computeIfAbsent(
-                stage, key -> cleared("sums of inputs", DType.F32, AwqKernels.BANDS, stage.in()));
+        DeviceMatrix sum =
+                sums.computeIfAbsent(stage, key -> cleared("sums of inputs", DType.F32, AwqKernels.BANDS, stage.in()));
         device.blas().addGram(device.stream(), x, gram);
         kernels.addAbsoluteSums(x, sum);
         if (isKept.test(stage) && searchChunks.contains(chunk)) {

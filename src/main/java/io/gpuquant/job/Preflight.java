@@ -113,8 +113,10 @@ final class Preflight {
             LayerNorms norms = layer.norms();
             norms.ofStream().forEach(norm -> requireTensor(checkpoint, norm.tensor(), Shape.of(hidden)));
             norms.ofHeads().forEach(norm -> requireTensor(checkpoint, norm.tensor(), Shape.of(config.headDim())));
-            layer.router().map(Router::linear).ifPresent(linear -> requireTensor(
-                    checkpoint, linear.weightName(), Shape.of(linear.out(), linear.in())));
+            layer.router()
+                    .map(Router::linear)
+                    .ifPresent(linear ->
+                            requireTensor(checkpoint, linear.weightName(), Shape.of(linear.out(), linear.in())));
             layer.linears().forEach(linear -> {
                 requireTensor(checkpoint, linear.weightName(), Shape.of(linear.out(), linear.in()));
                 if (linear.bias()) {
@@ -255,7 +257,8 @@ final class Preflight {
                         Stream.concat(
                                         decisions.stream()
                                                 .filter(decision -> !decision.quantized())
-                                                .map(decision -> decision.linear().name()),
+                                                .map(decision ->
+                                                        decision.linear().name()),
                                         routers(structure).stream())
                                 .toList());
         };

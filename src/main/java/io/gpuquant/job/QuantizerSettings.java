@@ -47,16 +47,19 @@ record QuantizerSettings(
             case QuantizationJobOptions.Rtn rtn ->
                 stagewise(rounding(options, QuantizationGrid.Search.MIN_MAX), options);
             case QuantizationJobOptions.Gptq gptq ->
-                stagewise(new GptqMethod(
-                        device,
-                        new GptqOptions(
-                                grid(
-                                        options,
-                                        gptq.mse() ? QuantizationGrid.Search.MSE : QuantizationGrid.Search.MIN_MAX),
-                                options.groupSize(),
-                                ordering(gptq),
-                                gptq.staticGroups(),
-                                gptq.damping())),
+                stagewise(
+                        new GptqMethod(
+                                device,
+                                new GptqOptions(
+                                        grid(
+                                                options,
+                                                gptq.mse()
+                                                        ? QuantizationGrid.Search.MSE
+                                                        : QuantizationGrid.Search.MIN_MAX),
+                                        options.groupSize(),
+                                        ordering(gptq),
+                                        gptq.staticGroups(),
+                                        gptq.damping())),
                         options);
             case QuantizationJobOptions.Awq awq ->
                 new AwqLayerQuantizer(

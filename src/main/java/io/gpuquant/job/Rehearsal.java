@@ -97,7 +97,9 @@ record Rehearsal(
                 device.enter("loading weights");
                 long before = device.operations();
                 quantizer.quantize(layer, pass);
-                operations += (device.operations() - before) * layersLike(layer) / structure.layers().size();
+                operations += (device.operations() - before)
+                        * layersLike(layer)
+                        / structure.layers().size();
                 device.enter("resuming");
                 pass.run(layer, source);
             }

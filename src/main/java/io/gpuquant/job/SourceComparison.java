@@ -94,8 +94,7 @@ final class SourceComparison {
 
     /** AWQ divides norms and biases by scales, and multiplies routers, of which the files say nothing. */
     private boolean mayBeScaled(TensorInfo info) {
-        return scheme.orElse(null) instanceof AwqScheme
-                && (info.shape().rank() == 1 || routers.contains(info.name()));
+        return scheme.orElse(null) instanceof AwqScheme && (info.shape().rank() == 1 || routers.contains(info.name()));
     }
 
     /** Biases of quantized linears are rounded to F16. */

@@ -95,8 +95,7 @@ final class StageQuantizer implements StageObserver, AutoCloseable {
             try (QuantizedStage quantized = (tooFew == null ? method : withoutData).quantize(task)) {
                 releaseGram();
                 writer.write(quantized, weights);
-                List<LinearReport> found =
-                        tooFew == null ? quantized.reports() : tooFew.explain(quantized.reports());
+                List<LinearReport> found = tooFew == null ? quantized.reports() : tooFew.explain(quantized.reports());
                 reports.addAll(found);
                 found.forEach(listener);
             }

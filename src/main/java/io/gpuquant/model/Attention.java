@@ -117,7 +117,8 @@ final class Attention implements AutoCloseable {
                 layer,
                 queries.rows(0, tokens));
         rotate(
-                normalize(projected.columns(queryWidth, keyWidth), headNorms.key().map(weights::norm)),
+                normalize(
+                        projected.columns(queryWidth, keyWidth), headNorms.key().map(weights::norm)),
                 layer,
                 keys.rows(0, tokens));
         convert.convert(projected.columns(queryWidth + keyWidth, keyWidth), values.rows(0, tokens));
@@ -136,11 +137,9 @@ final class Attention implements AutoCloseable {
         if (norm.isEmpty()) {
             return heads;
         }
-        DeviceMatrix dense =
-                DeviceMatrix.of(result.buffer(), DType.F32, heads.rows(), heads.columns());
+        DeviceMatrix dense = DeviceMatrix.of(result.buffer(), DType.F32, heads.rows(), heads.columns());
         convert.convert(heads, dense);
-        DeviceMatrix each =
-                dense.reshape(Math.toIntExact(dense.elementCount() / config.headDim()), config.headDim());
+        DeviceMatrix each = dense.reshape(Math.toIntExact(dense.elementCount() / config.headDim()), config.headDim());
         norms.rmsNorm(each, norm.get().factor(), (float) config.rmsNormEps(), each);
         return dense;
     }

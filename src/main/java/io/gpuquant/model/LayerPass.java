@@ -40,13 +40,7 @@ public final class LayerPass implements AutoCloseable {
      * @param operandType the type of the operands of matrix products
      */
     public LayerPass(Device device, ModelConfig config, DType operandType, Chunking chunking, Placements placements) {
-        this(
-                device,
-                config,
-                rope -> new RotaryEmbedding(rope, config.headDim()),
-                operandType,
-                chunking,
-                placements);
+        this(device, config, rope -> new RotaryEmbedding(rope, config.headDim()), operandType, chunking, placements);
     }
 
     /** With rotary embeddings other than the configuration's. */
@@ -167,8 +161,7 @@ public final class LayerPass implements AutoCloseable {
             Chunking one = new Chunking(chunking.perChunk(), chunking.sequenceLength(), chunking.perChunk());
             routed = weights.layer()
                     .router()
-                    .map(router ->
-                            new RoutedTokens(device, router, operandType, one, ActivationStore.Placement.DEVICE))
+                    .map(router -> new RoutedTokens(device, router, operandType, one, ActivationStore.Placement.DEVICE))
                     .orElse(null);
         }
 

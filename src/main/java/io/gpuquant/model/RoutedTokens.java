@@ -32,11 +32,7 @@ public final class RoutedTokens implements AutoCloseable {
     private final int[][][] slotsOf;
 
     RoutedTokens(
-            Device device,
-            Router router,
-            DType operandType,
-            Chunking chunking,
-            ActivationStore.Placement placement) {
+            Device device, Router router, DType operandType, Chunking chunking, ActivationStore.Placement placement) {
         this.device = device;
         this.router = router;
         this.chunking = chunking;
@@ -46,8 +42,7 @@ public final class RoutedTokens implements AutoCloseable {
         normalized = new ActivationStore(device, "inputs of experts", chunking, operandType, hidden, placement);
         logits = allocate("router logits", DType.F32, most, router.linear().out());
         ids = allocate("experts of tokens", DType.I32, most, router.perToken());
-        shares = allocate(
-                "shares of experts", DType.F32, Math.toIntExact(chunking.totalTokens()), router.perToken());
+        shares = allocate("shares of experts", DType.F32, Math.toIntExact(chunking.totalTokens()), router.perToken());
         slots = allocate("tokens of an expert", DType.I32, 1, most);
         gathered = allocate("inputs of an expert", operandType, most, hidden);
         slotsOf = new int[chunking.count()][][];
@@ -80,8 +75,7 @@ public final class RoutedTokens implements AutoCloseable {
         DeviceMatrix rows = logits.rows(0, tokens);
         DeviceMatrix chosen = ids.rows(0, tokens);
         device.blas().gemm(device.stream(), Gemm.ofTransposedB(x, weights.router(), rows));
-        kernels.route(
-                rows, router.normalized() ? Shares.OF_CHOSEN : Shares.OF_ALL, chosen, sharesOf(chunk, tokens));
+        kernels.route(rows, router.normalized() ? Shares.OF_CHOSEN : Shares.OF_ALL, chosen, sharesOf(chunk, tokens));
         int[] experts = spread(tokens);
         device.stream().copyToHost(chosen, MemorySegment.ofArray(experts));
         device.stream().synchronize();

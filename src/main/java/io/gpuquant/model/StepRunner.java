@@ -71,7 +71,10 @@ final class StepRunner implements AutoCloseable {
     void activate(DeviceMatrix x, StageWeights weights, DeviceMatrix out) {
         int inner = weights.stage().handedOn();
         DeviceMatrix product = multiply(
-                x, weights, DeviceMatrix.of(gateAndUp.buffer(), DType.F32, x.rows(), weights.stage().out()));
+                x,
+                weights,
+                DeviceMatrix.of(
+                        gateAndUp.buffer(), DType.F32, x.rows(), weights.stage().out()));
         DeviceMatrix gate = product.columns(0, inner);
         DeviceMatrix up = product.columns(inner, inner);
         switch (config.activation()) {
