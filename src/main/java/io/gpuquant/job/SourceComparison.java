@@ -1,6 +1,7 @@
 package io.gpuquant.job;
 
 import io.gpuquant.VerificationException;
+import io.gpuquant.evaluate.OpenModel;
 import io.gpuquant.format.AwqScheme;
 import io.gpuquant.format.PackedLinear;
 import io.gpuquant.format.PackedScheme;
@@ -11,6 +12,7 @@ import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.Elements;
 import io.gpuquant.tensor.HostTensor;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -28,26 +30,21 @@ final class SourceComparison {
     private final Checkpoint checkpoint;
     private final Checkpoint source;
     private final Optional<PackedScheme> scheme;
+    private final Set<String> scaled = new HashSet<>();
     private final Map<String, LinearSpec> byWeight = new HashMap<>();
     private final Map<String, LinearSpec> byBias = new HashMap<>();
-    private final Set<String> routers;
     private int compared;
     private double worstError;
     private String worstLinear = "";
 
-    /**
-     * @param routers weights that are multiplied where the norm before them is divided
-     */
-    SourceComparison(
-            Checkpoint checkpoint,
-            Checkpoint source,
-            Optional<PackedScheme> scheme,
-            List<LinearSpec> quantized,
-            Set<String> routers) {
+    SourceComparison(Checkpoint checkpoint, Checkpoint source, OpenModel model, List<LinearSpec> quantized) {
         this.checkpoint = checkpoint;
         this.source = source;
-        this.scheme = scheme;
-        this.routers = Set.copyOf(routers);
+        scheme = model.scheme();
+        model.structure().layers().forEach(layer -> {
+            scaled.addAll(List.of(layer.attentionNorm(), layer.mlpNorm()));
+            layer.router().ifPresent(router -> scaled.add(router.linear().weightName()));
+        });
         quantized.forEach(linear -> {
             byWeight.put(linear.weightName(), linear);
             byBias.put(linear.biasName(), linear);
@@ -88,13 +85,16 @@ final class SourceComparison {
                 : ours.data().mismatch(theirs.data());
         if (difference >= 0) {
             throw new VerificationException(checkpoint.fileOf(info.name()) + ": " + info.name() + " differs from "
-                    + source.directory() + " at byte " + difference + ", although it is not quantized");
+                    + source.directory() + " at byte " + difference + ", byte "
+                    + (checkpoint.positionOf(info.name()) + difference)
+                    + " of the file, although it is not quantized");
         }
     }
 
-    /** AWQ divides norms and biases by scales, and multiplies routers, of which the files say nothing. */
+    /** AWQ divides norms of layers and biases by scales, and multiplies routers, of which the files say nothing. */
     private boolean mayBeScaled(TensorInfo info) {
-        return scheme.orElse(null) instanceof AwqScheme && (info.shape().rank() == 1 || routers.contains(info.name()));
+        return scheme.orElse(null) instanceof AwqScheme
+                && (scaled.contains(info.name()) || byBias.containsKey(info.name()));
     }
 
     /** Biases of quantized linears are rounded to F16. */

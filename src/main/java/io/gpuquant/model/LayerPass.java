@@ -98,10 +98,18 @@ public final class LayerPass implements AutoCloseable {
     }
 
     /**
-     * Runs a layer with weights that do not change, and shows the inputs of all its stages, chunk by chunk; of a layer with
-     * experts, those of the attention's stages.
+     * Runs a layer with weights that do not change, and shows the inputs of all its stages, chunk by chunk; those of an
+     * expert for the tokens that go to it.
      *
      * @param hidden F32 [tokens, hidden size], the residual stream
+     */
+    public void observe(LayerWeights weights, ActivationStore hidden, StageInputs observer, Residual residual) {
+        observe(weights, hidden, observer, residual, null);
+    }
+
+    /**
+     * The same, but of a layer with experts only the inputs of the attention's stages.
+     *
      * @param routed gets what enters the experts; null for a layer without
      */
     public void observe(
@@ -126,7 +134,7 @@ public final class LayerPass implements AutoCloseable {
                     routed.fill(chunk, stream, weights, steps);
                 }
                 if (routed == null || residual == Residual.UPDATED) {
-                    work.mlp(stream, observer, chunk);
+                    work.mlp(stream, routed == null ? observer : StageInputs.IGNORED, chunk);
                 }
                 if (residual == Residual.UPDATED) {
                     hidden.store(chunk, stream);
@@ -180,7 +188,14 @@ public final class LayerPass implements AutoCloseable {
             if (tokens != null) {
                 tokens.fill(0, stream, weights, steps);
                 for (int expert = 0; expert < weights.layer().feedForwards().size(); expert++) {
-                    addExpert(weights, expert, tokens, 0, activated, stream);
+                    FeedForward one = weights.layer().feedForwards().get(expert);
+                    tokens.forEach(expert, 0, (only, x) -> {
+                        DeviceMatrix b = activated.rows(0, x.rows());
+                        observer.input(one.in(), chunk, x);
+                        steps.activate(x, weights.stage(one.in()), b);
+                        observer.input(one.out(), chunk, b);
+                        tokens.add(0, steps.project(b, weights.stage(one.out())), stream);
+                    });
                 }
                 return;
             }
@@ -201,22 +216,6 @@ public final class LayerPass implements AutoCloseable {
                 routed.close();
             }
         }
-    }
-
-    /** Adds what an expert makes of its tokens of a chunk. */
-    private void addExpert(
-            LayerWeights weights,
-            int expert,
-            RoutedTokens routed,
-            int chunk,
-            DeviceMatrix activated,
-            DeviceMatrix stream) {
-        FeedForward feedForward = weights.layer().feedForwards().get(expert);
-        routed.forEach(expert, chunk, (same, x) -> {
-            DeviceMatrix b = activated.rows(0, x.rows());
-            steps.activate(x, weights.stage(feedForward.in()), b);
-            routed.add(chunk, steps.project(b, weights.stage(feedForward.out())), stream);
-        });
     }
 
     private static Optional<NormWeights> afterAttention(LayerWeights weights) {
@@ -374,19 +373,11 @@ public final class LayerPass implements AutoCloseable {
         observer.inputsComplete(in);
         activations(routed, expert, in, (chunk, b) -> observer.input(feedForward.out(), b));
         observer.inputsComplete(weights.stage(feedForward.out()));
-        DeviceMatrix activated = DeviceMatrix.allocate(
-                device,
-                "activated gate",
-                operandType,
-                chunking.mostTokens(),
-                feedForward.out().in());
-        try (var buffer = activated.buffer()) {
-            for (int chunk = 0; chunk < chunking.count(); chunk++) {
-                DeviceMatrix stream = hidden.open(chunk);
-                addExpert(weights, expert, routed, chunk, activated, stream);
-                hidden.store(chunk, stream);
-            }
-        }
+        activations(routed, expert, in, (chunk, b) -> {
+            DeviceMatrix stream = hidden.open(chunk);
+            routed.add(chunk, steps.project(b, weights.stage(feedForward.out())), stream);
+            hidden.store(chunk, stream);
+        });
     }
 
     private ActivationStore store(String name, int width, ActivationStore.Placement placement) {
