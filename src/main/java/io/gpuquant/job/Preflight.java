@@ -106,6 +106,9 @@ final class Preflight {
     private static void requireTensors(ModelStructure structure, Checkpoint checkpoint) {
         ModelConfig config = structure.config();
         int hidden = config.hiddenSize();
+        if (config.experts().isPresent()) {
+            refuseStackedExperts(checkpoint);
+        }
         requireTensor(checkpoint, structure.embedding(), Shape.of(config.vocabSize(), hidden));
         requireTensor(checkpoint, structure.finalNorm().tensor(), Shape.of(hidden));
         requireTensor(checkpoint, structure.outputHead(), Shape.of(config.vocabSize(), hidden));
@@ -124,6 +127,17 @@ final class Preflight {
                 }
             });
         });
+    }
+
+    /** Some versions of transformers hold all experts of a layer in one tensor, and may have saved it so. */
+    private static void refuseStackedExperts(Checkpoint checkpoint) {
+        for (TensorInfo info : checkpoint.tensors()) {
+            if (info.shape().rank() == 3 && info.name().contains(".experts.")) {
+                throw new InputException(checkpoint.fileOf(info.name()) + ": " + info.name() + " has shape " + info.shape()
+                        + ", all experts of a layer in one tensor, which is not supported; save the checkpoint with one"
+                        + " tensor for each expert, as it was published");
+            }
+        }
     }
 
     private static void requireTensor(Checkpoint checkpoint, String name, Shape shape) {

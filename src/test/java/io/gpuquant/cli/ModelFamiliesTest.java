@@ -3,15 +3,18 @@ package io.gpuquant.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.job.MadeCheckpoint;
 import io.gpuquant.job.TinyModel;
 import io.gpuquant.model.RandomModel;
 import io.gpuquant.safetensors.TestCheckpoints;
 import io.gpuquant.tensor.DType;
+import io.gpuquant.tensor.Shape;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -59,8 +62,8 @@ class ModelFamiliesTest {
     private Path model(String type, String more, DType dtype) throws IOException {
         ObjectNode config = RandomModel.config(COMMON);
         config.put("model_type", type);
-        config.setAll((ObjectNode) new com.fasterxml.jackson.databind.ObjectMapper().readTree(FAMILIES.get(type)));
-        config.setAll((ObjectNode) new com.fasterxml.jackson.databind.ObjectMapper().readTree(more));
+        config.setAll((ObjectNode) new ObjectMapper().readTree(FAMILIES.get(type)));
+        config.setAll((ObjectNode) new ObjectMapper().readTree(more));
         RandomModel model = RandomModel.of(config, dtype, 1);
         for (int layer = 0; layer < config.path("num_hidden_layers").intValue(); layer++) {
             for (String norm : List.of("input", "post_attention", "pre_feedforward")) {
@@ -92,7 +95,7 @@ class ModelFamiliesTest {
     }
 
     private CommandRun quantize(String method, Path model, Path text, Object... more) {
-        List<Object> command = new java.util.ArrayList<>(List.of(
+        List<Object> command = new ArrayList<>(List.of(
                 method,
                 model,
                 "--out",
@@ -208,6 +211,22 @@ class ModelFamiliesTest {
                         .path("modules_to_not_convert")
                         .toString())
                 .isEqualTo("[\"model.layers.0.block_sparse_moe.gate\"]");
+    }
+
+    @Test
+    void refusesExpertsInOneTensor() throws IOException {
+        ObjectNode config = RandomModel.config(COMMON);
+        config.put("model_type", "mixtral").put("num_local_experts", 2).put("num_experts_per_tok", 1);
+        RandomModel model = RandomModel.of(config, DType.F16, 1);
+        String gone = "model.layers.0.block_sparse_moe.experts.1.w1.weight";
+        String stacked = "model.layers.0.mlp.experts.gate_up_proj";
+        Path written = model.with(
+                        gone,
+                        List.of(TestCheckpoints.tensor(stacked, DType.F16, Shape.of(2, 1, 2), 1f, 2f, 3f, 4f)))
+                .write(Files.createDirectories(folder.resolve("stacked")));
+
+        CommandRun.of("gptq", written, "--device", "host", "--group-size", "32")
+                .requireRefused(3, stacked, "all experts of a layer in one tensor", "one tensor for each expert");
     }
 
     /** Whatever the router decides: buffers are as large as if all tokens of a chunk came to one expert. */
