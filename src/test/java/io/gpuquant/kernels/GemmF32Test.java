@@ -6,7 +6,6 @@ import io.gpuquant.device.Blas;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.device.Gemm;
 import io.gpuquant.device.KernelArguments;
-import io.gpuquant.device.KernelModule;
 import io.gpuquant.device.LaunchShape;
 import io.gpuquant.ptx.MachineOptions;
 import io.gpuquant.tensor.DType;
@@ -22,9 +21,8 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 final class GemmF32Test {
 
-    private static final KernelModule TWIN_MODULE = KernelFiles.module("twins/gemm.ptx");
     private static final Blas KERNEL = new PtxBlas();
-    private static final Blas TWIN = new PtxBlas(TWIN_MODULE, TWIN_MODULE, TWIN_MODULE);
+    private static final Blas TWIN = new PtxBlas(file -> "twins/" + file, product -> ProductTile.MEDIUM);
 
     private static Product product(int m, int n, int k) {
         return new Product(DType.F32, m, n, k);
