@@ -6,6 +6,7 @@ import io.gpuquant.device.Blas;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.device.Gemm;
 import io.gpuquant.device.KernelArguments;
+import io.gpuquant.device.KernelModule;
 import io.gpuquant.device.LaunchShape;
 import io.gpuquant.ptx.MachineOptions;
 import io.gpuquant.tensor.DType;
@@ -170,7 +171,7 @@ final class GemmF32Test {
                     .int64(0)
                     .int64(0)
                     .int64(0);
-            for (KernelModule module : List.of(KernelFiles.module("gemm.ptx"), TWIN_MODULE)) {
+            for (KernelModule module : List.of(KernelFiles.module("gemm.ptx"), KernelFiles.module("twins/gemm.ptx"))) {
                 lab.stream().launch(module.entry("gemm_f32"), LaunchShape.linear(1, 256), arguments);
                 assertThat(lab.everything(c)).describedAs(module.name()).isEqualTo(ProductOracle.inOrder(dense));
             }

@@ -99,7 +99,7 @@ final class ProductTileTest {
         "sm_86, 20, 4096, 4096, 1, MEDIUM",
         "sm_90, 132, 2048, 2048, 1, MEDIUM",
         "sm_90, 132, 1024, 1024, 1, SMALL",
-        "sm_90, 132, 1024, 1024, 8, LARGE",
+        "sm_90, 132, 1024, 1024, 16, LARGE",
         "sm_86, 20, 256, 1024, 1, SMALL",
         "sm_86, 20, 512, 1024, 1, MEDIUM",
         "sm_90, 132, 1, 1, 1, SMALL"
