@@ -30,8 +30,8 @@ import org.junit.jupiter.params.provider.MethodSource;
  * <pre>
  *                       cli
  *                        │
- *            job ────────┴──────── kernels.selftest
- *             │                         │
+ *            job ────────┼──────── kernels.selftest
+ *             │        bench            │
  *    ┌────────┴───┬──────────┐          │
  *  quantize    evaluate      │          │
  *    │       ┌────┴───┬──────┴─────┐    │
@@ -85,10 +85,12 @@ class ArchitectureTest {
                             "device",
                             "safetensors",
                             "tensor")),
+            entry("bench", Set.of("quantize", "kernels", "device", "tensor")),
             entry(
                     "cli",
                     Set.of(
                             "job",
+                            "bench",
                             "kernels.selftest",
                             "quantize",
                             "evaluate",
