@@ -1,6 +1,6 @@
 package io.gpuquant.kernels;
 
-/** How the kernels of {@code ptx/gptq.ptx} share out rows among threads. Which one is taken does not change a bit. */
+/** How the kernels of {@code ptx/gptq.ptx} share out rows among threads. Which one is taken changes no bit of a result. */
 public enum GptqShape {
 
     /** {@code gptq_block}: four rows to a warp, so that even a thousand rows occupy the whole device. */
@@ -25,15 +25,19 @@ public enum GptqShape {
         }
     };
 
-    /** Rows from which on 32 of them to a warp leave no large GPU idle: 128 for each of 128 multiprocessors. */
-    static final int MANY_ROWS = 16_384;
+    /** Rows for each multiprocessor from which on 32 of them to a warp leave no scheduler without work. */
+    private static final int ENOUGH_ROWS = 128;
 
     /** Whether the kernel can quantize a block. */
     abstract boolean takes(GptqBlock block, QuantizationGrid grid);
 
-    /** The shape for a block: a thread for each row where there are enough rows and the kernel takes the block. */
-    static GptqShape of(GptqBlock block, QuantizationGrid grid) {
-        boolean many = block.weights().rows() >= MANY_ROWS;
+    /**
+     * The shape for a block: a thread for each row where there are enough rows and the kernel takes the block.
+     *
+     * @param multiprocessors of the device
+     */
+    public static GptqShape of(GptqBlock block, QuantizationGrid grid, int multiprocessors) {
+        boolean many = block.weights().rows() >= (long) ENOUGH_ROWS * multiprocessors;
         return many && THREAD_PER_ROW.takes(block, grid) ? THREAD_PER_ROW : EIGHT_LANES_PER_ROW;
     }
 }

@@ -134,12 +134,9 @@ public final class QuantizeKernels {
      * The GPTQ loop over one block (Frantar et al., arXiv 2210.17323, algorithm 1, its inner loop): for each column in turn,
      * the state is rounded to the column's grid, and the error, divided by the column's diagonal entry of the inverse
      * factor, times that factor's row is subtracted from the columns to its right.
+     *
+     * @param shape of a kernel that can take the block; none of them changes a bit
      */
-    public void gptqBlock(GptqBlock block, QuantizationGrid grid) {
-        gptqBlock(block, grid, GptqShape.of(block, grid));
-    }
-
-    /** The same by the kernel of a shape that can take the block. */
     public void gptqBlock(GptqBlock block, QuantizationGrid grid, GptqShape shape) {
         int rows = block.weights().rows();
         if (!shape.takes(block, grid)) {

@@ -7,6 +7,7 @@ import io.gpuquant.device.Gemm;
 import io.gpuquant.kernels.ActivationKernels;
 import io.gpuquant.kernels.ConvertKernels;
 import io.gpuquant.kernels.GptqBlock;
+import io.gpuquant.kernels.GptqShape;
 import io.gpuquant.kernels.HessianKernels;
 import io.gpuquant.kernels.QuantizationGrid;
 import io.gpuquant.kernels.QuantizeKernels;
@@ -119,18 +120,17 @@ final class GptqLoop {
         if (block.start() > 0) {
             multiply(Gemm.of(product, factorization.inverse(index), state).scaled(1, 1));
         }
-        kernels.gptqBlock(
-                new GptqBlock(
-                        columns,
-                        state,
-                        factorization.inverse(index),
-                        result.codes().columns(block.start(), block.width()),
-                        result.scales(),
-                        result.zeros(),
-                        groups.columns(block.start(), block.width()),
-                        scalesAreGiven || plan.hasWideGroups() ? 0 : plan.groupSize(),
-                        loss),
-                grid);
+        GptqBlock turn = new GptqBlock(
+                columns,
+                state,
+                factorization.inverse(index),
+                result.codes().columns(block.start(), block.width()),
+                result.scales(),
+                result.zeros(),
+                groups.columns(block.start(), block.width()),
+                scalesAreGiven || plan.hasWideGroups() ? 0 : plan.groupSize(),
+                loss);
+        kernels.gptqBlock(turn, grid, GptqShape.of(turn, grid, device.info().multiprocessors()));
     }
 
     /** Adds what the errors of a block contribute to the rest of its run. */

@@ -134,23 +134,36 @@ class GptqBlockTest {
         KernelRig.assertSame("block", result, oracle(block));
     }
 
-    @Test
-    void givesAThreadToEachOfManyRowsOfOneGroupOnly() {
-        LaunchRecorder stream = new LaunchRecorder();
-        QuantizeKernels kernels = new QuantizeKernels(stream);
-        QuantizationGrid plain = new QuantizationGrid(4, true, 0, Search.MIN_MAX);
-        QuantizationGrid searching = new QuantizationGrid(4, true, 0, Search.MSE);
-        kernels.gptqBlock(unallocated(16_383, 128), plain);
-        kernels.gptqBlock(unallocated(16_384, 128), plain);
-        kernels.gptqBlock(unallocated(16_384, 0), searching);
-        kernels.gptqBlock(unallocated(16_384, 128), searching);
-        kernels.gptqBlock(unallocated(16_384, 64), plain);
+    @ParameterizedTest
+    @CsvSource({
+        "16895, 128, MIN_MAX, 132, EIGHT_LANES_PER_ROW",
+        "16896, 128, MIN_MAX, 132, THREAD_PER_ROW",
+        "16896, 0, MSE, 132, THREAD_PER_ROW",
+        "16896, 128, MSE, 132, EIGHT_LANES_PER_ROW",
+        "16896, 64, MIN_MAX, 132, EIGHT_LANES_PER_ROW",
+        "256, 128, MIN_MAX, 2, THREAD_PER_ROW"
+    })
+    void givesAThreadToEachOfManyRowsOfOneGroupOnly(
+            int rows, int groupSize, Search search, int multiprocessors, GptqShape shape) {
+        QuantizationGrid grid = new QuantizationGrid(4, true, 0, search);
+        GptqBlock block = unallocated(rows, groupSize);
 
+        assertThat(GptqShape.of(block, grid, multiprocessors)).isEqualTo(shape);
+        LaunchRecorder stream = new LaunchRecorder();
+        new QuantizeKernels(stream).gptqBlock(block, grid, shape);
         assertThat(stream.launches())
+                .singleElement()
                 .extracting(launch -> launch.kernel().name())
-                .containsExactly("gptq_block", "gptq_block_rows", "gptq_block_rows", "gptq_block", "gptq_block");
+                .isEqualTo(shape == GptqShape.THREAD_PER_ROW ? "gptq_block_rows" : "gptq_block");
+    }
+
+    @Test
+    void refusesSmallGroupsWithAThreadToEachRow() {
+        QuantizeKernels kernels = new QuantizeKernels(new LaunchRecorder());
+        QuantizationGrid grid = new QuantizationGrid(4, true, 0, Search.MIN_MAX);
+
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> kernels.gptqBlock(unallocated(8, 64), plain, GptqShape.THREAD_PER_ROW))
+                .isThrownBy(() -> kernels.gptqBlock(unallocated(8, 64), grid, GptqShape.THREAD_PER_ROW))
                 .withMessageContaining("groups of 64 in a block of 128");
     }
 
