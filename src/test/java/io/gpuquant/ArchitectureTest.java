@@ -29,9 +29,11 @@ import org.junit.jupiter.params.provider.MethodSource;
  *
  * <pre>
  *                       cli
- *                        │
- *            job ────────┼──────── kernels.selftest
- *             │        bench            │
+ *             ┌──────────┼──────────────┐
+ *           report     bench            │
+ *             │                         │
+ *            job                 kernels.selftest
+ *             │                         │
  *    ┌────────┴───┬──────────┐          │
  *  quantize    evaluate      │          │
  *    │       ┌────┴───┬──────┴─────┐    │
@@ -86,9 +88,11 @@ class ArchitectureTest {
                             "safetensors",
                             "tensor")),
             entry("bench", Set.of("quantize", "kernels", "device", "tensor")),
+            entry("report", Set.of("job", "evaluate", "model")),
             entry(
                     "cli",
                     Set.of(
+                            "report",
                             "job",
                             "bench",
                             "kernels.selftest",

@@ -29,7 +29,7 @@ class BenchmarkTest {
 
     private static final LayerShape TINY = new LayerShape(128, 128, 1, 1, 64, 32, 16);
 
-    /** Kernels of which a device with a library for products, as the processor has one, launches none in a layer. */
+    /** A new kernel needs a case in one of the files of cases. */
     @Test
     void measuresEveryKernelThatShipsByItsName() throws IOException {
         Set<String> shipped = new TreeSet<>();
