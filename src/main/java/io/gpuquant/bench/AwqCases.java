@@ -58,8 +58,7 @@ final class AwqCases {
         return KernelCase.of("group_shares", rows, columns, Work.ofBytes(8 * elements), memory -> {
             DeviceMatrix weights = memory.random(DType.F32, rows, columns);
             DeviceMatrix shares = memory.empty(DType.F32, rows, columns);
-            return () -> new AwqKernels(memory.device().stream())
-                    .groupShares(weights, QuantizationCases.GROUP, shares);
+            return () -> new AwqKernels(memory.device().stream()).groupShares(weights, QuantizationCases.GROUP, shares);
         });
     }
 
@@ -90,8 +89,8 @@ final class AwqCases {
         return KernelCase.of("choose_cuts", rows, columns, Work.ofBytes(8 * elements), memory -> {
             DeviceMatrix errors = memory.random(DType.F32, rows, columns);
             DeviceMatrix products = memory.random(DType.F32, rows, columns);
-            AwqKernels.Cuts best = new AwqKernels.Cuts(
-                    memory.empty(DType.F32, rows, groups), memory.empty(DType.U8, rows, groups));
+            AwqKernels.Cuts best =
+                    new AwqKernels.Cuts(memory.empty(DType.F32, rows, groups), memory.empty(DType.U8, rows, groups));
             return () -> new AwqKernels(memory.device().stream())
                     .chooseCuts(1, errors, products, QuantizationCases.GROUP, best);
         });
@@ -102,8 +101,7 @@ final class AwqCases {
             DeviceMatrix in = memory.random(DType.BF16, rows, columns);
             ScaleKernels.Factors factors = ScaleKernels.Factors.times(memory.random(DType.F32, 1, columns));
             DeviceMatrix out = memory.empty(DType.F32, rows, columns);
-            return () -> new ScaleKernels(memory.device().stream())
-                    .scale(in, factors, ScaleKernels.Factors.ONES, out);
+            return () -> new ScaleKernels(memory.device().stream()).scale(in, factors, ScaleKernels.Factors.ONES, out);
         });
     }
 

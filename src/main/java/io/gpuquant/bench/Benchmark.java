@@ -58,8 +58,8 @@ public final class Benchmark {
         progress.accept(toMeasure.kernel());
         try (BenchMemory memory = new BenchMemory(device)) {
             Runnable launch = toMeasure.prepare().apply(memory);
-            return Optional.of(new Measurement(
-                    toMeasure.kernel(), toMeasure.shape(), clock.seconds(launch), toMeasure.work()));
+            return Optional.of(
+                    new Measurement(toMeasure.kernel(), toMeasure.shape(), clock.seconds(launch), toMeasure.work()));
         } catch (DeviceOutOfMemoryException full) {
             leftOut.add(toMeasure.kernel());
             return Optional.empty();

@@ -74,8 +74,7 @@ final class ForwardCases {
                         memory -> {
                             DeviceMatrix scores = memory.random(DType.F32, shape.heads() * length, length);
                             DeviceMatrix weights = memory.empty(operand, shape.heads() * length, length);
-                            return () ->
-                                    new SoftmaxKernels(memory.device().stream()).causal(scores, 0.125f, weights);
+                            return () -> new SoftmaxKernels(memory.device().stream()).causal(scores, 0.125f, weights);
                         }),
                 KernelCase.of("swiglu", tokens, wide, Work.ofBytes((8 + bytes) * tokens * wide), memory -> {
                     DeviceMatrix gate = memory.random(DType.F32, tokens, wide);
@@ -158,8 +157,8 @@ final class ForwardCases {
                     DeviceMatrix values = memory.random(type, length, heads * headDim);
                     DeviceMatrix out = memory.empty(type, length, heads * headDim);
                     AttentionKernels kernels = new AttentionKernels(memory.device().stream());
-                    return () -> kernels.attend(
-                            queries, keys, values, length, headDim, AttentionRule.causal(0.125f), out);
+                    return () ->
+                            kernels.attend(queries, keys, values, length, headDim, AttentionRule.causal(0.125f), out);
                 });
     }
 }

@@ -74,8 +74,10 @@ final class LayerBench {
         try (BenchMemory memory = new BenchMemory(device)) {
             DeviceMatrix table = memory.random(DType.BF16, shape.vocabulary(), shape.hidden());
             DeviceMatrix ids = memory.below(DType.I32, 1, residual.rows(), shape.vocabulary());
-            times.time("embed", Work.ofBytes(6.0 * residual.elementCount()), () -> new EmbeddingKernels(device.stream())
-                    .gather(table, ids, residual));
+            times.time(
+                    "embed",
+                    Work.ofBytes(6.0 * residual.elementCount()),
+                    () -> new EmbeddingKernels(device.stream()).gather(table, ids, residual));
         }
     }
 
@@ -101,8 +103,10 @@ final class LayerBench {
     }
 
     private void add(StepTimes times, DeviceMatrix residual, DeviceMatrix delta) {
-        times.time("residual", Work.ofBytes(12.0 * residual.elementCount()), () -> new ActivationKernels(device.stream())
-                .residualAdd(residual, delta));
+        times.time(
+                "residual",
+                Work.ofBytes(12.0 * residual.elementCount()),
+                () -> new ActivationKernels(device.stream()).residualAdd(residual, delta));
     }
 
     /** Gram matrix, GPTQ, packing and product of linears that share an input. */
@@ -111,19 +115,24 @@ final class LayerBench {
         double weights = (double) outputs * in;
         try (BenchMemory memory = new BenchMemory(device)) {
             DeviceMatrix gram = memory.empty(DType.F32, in, in);
-            times.time("gram", operandWork((double) x.rows() * in * (in + 1)), () -> device.blas()
-                    .addGram(device.stream(), x, gram));
+            times.time(
+                    "gram",
+                    operandWork((double) x.rows() * in * (in + 1)),
+                    () -> device.blas().addGram(device.stream(), x, gram));
             DeviceMatrix w = memory.random(operand, outputs, in);
             DeviceMatrix working = memory.empty(DType.F32, outputs, in);
             new ConvertKernels(device.stream()).convert(w, working);
             StageTask task = new StageTask(List.of("linears"), List.of(outputs), working, gram);
-            GptqMethod method = new GptqMethod(device, OPTIONS, phase -> times.begin(name(phase), work(phase, weights, in)));
+            GptqMethod method =
+                    new GptqMethod(device, OPTIONS, phase -> times.begin(name(phase), work(phase, weights, in)));
             try (QuantizedStage quantized = method.quantize(task)) {
                 times.end();
                 new PackBench(device, memory).run(times, quantized);
             }
-            times.time("product", operandWork(2.0 * x.rows() * weights), () -> device.blas()
-                    .gemm(device.stream(), Gemm.ofTransposedB(x, w, y)));
+            times.time(
+                    "product",
+                    operandWork(2.0 * x.rows() * weights),
+                    () -> device.blas().gemm(device.stream(), Gemm.ofTransposedB(x, w, y)));
         }
     }
 

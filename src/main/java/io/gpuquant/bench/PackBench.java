@@ -38,7 +38,9 @@ final class PackBench {
             kernels.packWeights(quantized.codes(), positions, BITS, packed.weights());
             kernels.packZeros(quantized.zeros(), 1, BITS, packed.zeros());
         });
-        times.time("dequantize", Work.ofBytes((0.5 + weights.dtype().bytes()) * elements), () ->
-                kernels.dequantize(packed, weights));
+        times.time(
+                "dequantize",
+                Work.ofBytes((0.5 + weights.dtype().bytes()) * elements),
+                () -> kernels.dequantize(packed, weights));
     }
 }

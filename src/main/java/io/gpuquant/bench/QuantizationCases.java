@@ -119,8 +119,8 @@ final class QuantizationCases {
             DeviceMatrix scales = memory.random(DType.F16, groups, rows);
             DeviceMatrix zeros = memory.below(DType.U8, groups, rows, 16);
             DeviceMatrix groupOf = groupOf(memory);
-            return () -> new QuantizeKernels(memory.device().stream())
-                    .round(weights, codes, scales, zeros, groupOf, GRID);
+            return () ->
+                    new QuantizeKernels(memory.device().stream()).round(weights, codes, scales, zeros, groupOf, GRID);
         });
     }
 
@@ -171,7 +171,11 @@ final class QuantizationCases {
 
     private KernelCase squaredDifference() {
         return KernelCase.of(
-                "squared_difference_partials", shape.tokens(), columns, Work.ofBytes(8.0 * shape.tokens() * columns), memory -> {
+                "squared_difference_partials",
+                shape.tokens(),
+                columns,
+                Work.ofBytes(8.0 * shape.tokens() * columns),
+                memory -> {
                     DeviceMatrix a = memory.random(DType.F32, shape.tokens(), columns);
                     DeviceMatrix b = memory.random(DType.F32, shape.tokens(), columns);
                     ReductionKernels kernels = new ReductionKernels(memory.device());

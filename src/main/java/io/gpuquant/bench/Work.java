@@ -25,9 +25,7 @@ public record Work(double bytes, double floatOperations, double halfOperations) 
 
     Work plus(Work other) {
         return new Work(
-                bytes + other.bytes,
-                floatOperations + other.floatOperations,
-                halfOperations + other.halfOperations);
+                bytes + other.bytes, floatOperations + other.floatOperations, halfOperations + other.halfOperations);
     }
 
     /** Whether it takes longer to compute than to move. */

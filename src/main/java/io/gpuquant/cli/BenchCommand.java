@@ -68,10 +68,7 @@ final class BenchCommand implements Callable<Integer> {
             description = "Tokens that go through the layer. Default: 8192 or 256.")
     private @Nullable Integer tokens;
 
-    @Option(
-            names = "--sequence-length",
-            paramLabel = "N",
-            description = "Tokens of a sequence. Default: 2048 or 128.")
+    @Option(names = "--sequence-length", paramLabel = "N", description = "Tokens of a sequence. Default: 2048 or 128.")
     private @Nullable Integer sequenceLength;
 
     @Mixin
@@ -80,8 +77,7 @@ final class BenchCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         try (Device device = target.open()) {
-            LayerShape shape =
-                    shape(device.info().id().equals("host") ? LayerShape.SMALL : LayerShape.LLAMA_3_8B);
+            LayerShape shape = shape(device.info().id().equals("host") ? LayerShape.SMALL : LayerShape.LLAMA_3_8B);
             PrintWriter progress = spec.commandLine().getErr();
             BenchReport report = new Benchmark(device, shape, quick, name -> {
                         if (!run.quiet) {
@@ -123,8 +119,7 @@ final class BenchCommand implements Callable<Integer> {
 
     static void print(BenchReport report, PrintWriter out) {
         Rates rates = report.rates();
-        out.println(
-                "device    " + report.device().id() + ", " + report.device().name());
+        out.println("device    " + report.device().id() + ", " + report.device().name());
         out.println("products  " + report.blas());
         out.println("layer     " + report.shape());
         out.println("copy      " + quantity(rates.bytesPerSecond()) + "B/s");

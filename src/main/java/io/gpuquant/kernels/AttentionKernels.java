@@ -87,12 +87,11 @@ public final class AttentionKernels {
         if (tokens == 0 || heads == 0) {
             return;
         }
-        KernelEntry kernel = kernels.apply(headDim)
-                .entry("attention_" + (dtype == DType.F16 ? "f16_" : "bf16_") + headDim);
+        KernelEntry kernel =
+                kernels.apply(headDim).entry("attention_" + (dtype == DType.F16 ? "f16_" : "bf16_") + headDim);
         stream.launch(
                 kernel,
-                new LaunchShape(
-                        Grids.ceilDiv(length, QUERIES), heads, tokens / length, THREADS, sharedBytes(headDim)),
+                new LaunchShape(Grids.ceilDiv(length, QUERIES), heads, tokens / length, THREADS, sharedBytes(headDim)),
                 arguments(out, queries, keys, values)
                         .int32(length)
                         .int32(heads / keyHeads)
@@ -119,8 +118,7 @@ public final class AttentionKernels {
     private static void requireAligned(DeviceMatrix... matrices) {
         for (DeviceMatrix matrix : matrices) {
             if (matrix.elementCount() > 0
-                    && (matrix.address() % ALIGNMENT != 0
-                            || matrix.dtype().bytes(matrix.stride()) % ALIGNMENT != 0)) {
+                    && (matrix.address() % ALIGNMENT != 0 || matrix.dtype().bytes(matrix.stride()) % ALIGNMENT != 0)) {
                 throw new IllegalArgumentException(matrix + " is not aligned to " + ALIGNMENT + " bytes");
             }
         }

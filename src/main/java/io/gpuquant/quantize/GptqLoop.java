@@ -91,7 +91,8 @@ final class GptqLoop {
         for (BlockPlan.Run run : runs) {
             DeviceMatrix product = view(productBuffer, weights.rows(), run.width());
             if (run.start() > 0) {
-                multiply(Gemm.of(weights.columns(0, run.start()), factor(0, run.start(), run.start(), run.end()), product));
+                multiply(Gemm.of(
+                        weights.columns(0, run.start()), factor(0, run.start(), run.start(), run.end()), product));
             }
             for (int i = run.firstBlock(); i < run.endBlock(); i++) {
                 BlockPlan.Block block = plan.blocks().get(i);

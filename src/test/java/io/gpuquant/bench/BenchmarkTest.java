@@ -82,7 +82,8 @@ class BenchmarkTest {
                             "residual",
                             "activation");
             assertThat(report.leftOut()).isEmpty();
-            assertThat(report.kernels()).allSatisfy(kernel -> assertThat(kernel.seconds()).isPositive());
+            assertThat(report.kernels())
+                    .allSatisfy(kernel -> assertThat(kernel.seconds()).isPositive());
             assertThat(report.rates().bytesPerSecond()).isPositive();
             assertThat(device.memory().heldBytes()).isEqualTo(before);
         }

@@ -64,7 +64,8 @@ final class AccessLab implements Stream, AutoCloseable {
     @Override
     public void launch(KernelEntry kernel, LaunchShape shape, KernelArguments arguments) {
         last = Optional.of(gpu.launch(
-                        gpu.compile(kernel.module().name(), kernel.module().text()).kernel(kernel.name()),
+                        gpu.compile(kernel.module().name(), kernel.module().text())
+                                .kernel(kernel.name()),
                         new int[] {shape.gridX(), shape.gridY(), shape.gridZ()},
                         new int[] {shape.blockX(), 1, 1},
                         shape.dynamicSharedBytes(),

@@ -38,49 +38,72 @@ final class AccessPatternsTest {
         return List.of(
                 new Case("gemm_half", "gemm_f16", lab -> product(lab, DType.F16, ProductTile.MEDIUM, 128)),
                 new Case("gemm_half_64x64", "gemm_f16_64x64", lab -> product(lab, DType.F16, ProductTile.SMALL, 64)),
-                new Case("gemm_half_128x256", "gemm_f16_128x256", lab -> product(lab, DType.F16, ProductTile.LARGE, 256)),
+                new Case(
+                        "gemm_half_128x256",
+                        "gemm_f16_128x256",
+                        lab -> product(lab, DType.F16, ProductTile.LARGE, 256)),
                 new Case("gemm", "gemm_f32", lab -> product(lab, DType.F32, ProductTile.MEDIUM, 128)),
                 new Case("gram", "gram_f32", lab -> gram(lab, DType.F32)),
                 new Case("gram", "gram_f16", lab -> gram(lab, DType.F16)),
                 new Case("gptq", "gptq_block", lab -> block(lab, GptqShape.EIGHT_LANES_PER_ROW)),
                 new Case("gptq", "gptq_block_rows", lab -> block(lab, GptqShape.THREAD_PER_ROW)),
-                new Case("hessian", "symmetrize", lab -> new HessianKernels(lab)
-                        .symmetrize(lab.matrix(DType.F32, 128, 128))),
-                new Case("hessian", "hessian_prepare", lab -> new HessianKernels(lab)
-                        .prepare(
-                                lab.matrix(DType.F32, 128, 128),
-                                lab.ascending(128),
-                                1,
-                                lab.matrix(DType.F32, 128, 128))),
-                new Case("hessian", "cholesky_reversed_block", lab -> new HessianKernels(lab)
-                        .factorDiagonal(
-                                lab.matrix(DType.F32, 128, 128),
-                                lab.matrix(DType.F32, 128, 128),
-                                lab.zeros(1),
-                                0)),
+                new Case(
+                        "hessian",
+                        "symmetrize",
+                        lab -> new HessianKernels(lab).symmetrize(lab.matrix(DType.F32, 128, 128))),
+                new Case(
+                        "hessian",
+                        "hessian_prepare",
+                        lab -> new HessianKernels(lab)
+                                .prepare(
+                                        lab.matrix(DType.F32, 128, 128),
+                                        lab.ascending(128),
+                                        1,
+                                        lab.matrix(DType.F32, 128, 128))),
+                new Case(
+                        "hessian",
+                        "cholesky_reversed_block",
+                        lab -> new HessianKernels(lab)
+                                .factorDiagonal(
+                                        lab.matrix(DType.F32, 128, 128),
+                                        lab.matrix(DType.F32, 128, 128),
+                                        lab.zeros(1),
+                                        0)),
                 new Case("attention_64", "attention_f16_64", lab -> attention(lab, 64)),
                 new Case("attention_96", "attention_f16_96", lab -> attention(lab, 96)),
                 new Case("attention_128", "attention_f16_128", lab -> attention(lab, 128)),
                 new Case("attention_256", "attention_f16_256", lab -> attention(lab, 256)),
-                new Case("norm", "rms_norm", lab -> new NormKernels(lab)
-                        .rmsNorm(
-                                lab.matrix(DType.F32, 8, 512),
-                                lab.matrix(DType.BF16, 1, 512),
-                                1e-5f,
-                                lab.matrix(DType.BF16, 8, 512))),
-                new Case("softmax", "softmax_causal", lab -> new SoftmaxKernels(lab)
-                        .causal(lab.matrix(DType.F32, 512, 512), 1, lab.matrix(DType.BF16, 512, 512))),
-                new Case("activation", "swiglu", lab -> new ActivationKernels(lab)
-                        .swiglu(
-                                lab.matrix(DType.F32, 8, 512),
-                                lab.matrix(DType.F32, 8, 512),
-                                lab.matrix(DType.BF16, 8, 512))),
-                new Case("pack", "pack_weights", lab -> new PackKernels(lab)
-                        .packWeights(
-                                lab.matrix(DType.U8, 256, 128),
-                                lab.ascending(128),
-                                4,
-                                lab.matrix(DType.I32, 16, 256))));
+                new Case(
+                        "norm",
+                        "rms_norm",
+                        lab -> new NormKernels(lab)
+                                .rmsNorm(
+                                        lab.matrix(DType.F32, 8, 512),
+                                        lab.matrix(DType.BF16, 1, 512),
+                                        1e-5f,
+                                        lab.matrix(DType.BF16, 8, 512))),
+                new Case(
+                        "softmax",
+                        "softmax_causal",
+                        lab -> new SoftmaxKernels(lab)
+                                .causal(lab.matrix(DType.F32, 512, 512), 1, lab.matrix(DType.BF16, 512, 512))),
+                new Case(
+                        "activation",
+                        "swiglu",
+                        lab -> new ActivationKernels(lab)
+                                .swiglu(
+                                        lab.matrix(DType.F32, 8, 512),
+                                        lab.matrix(DType.F32, 8, 512),
+                                        lab.matrix(DType.BF16, 8, 512))),
+                new Case(
+                        "pack",
+                        "pack_weights",
+                        lab -> new PackKernels(lab)
+                                .packWeights(
+                                        lab.matrix(DType.U8, 256, 128),
+                                        lab.ascending(128),
+                                        4,
+                                        lab.matrix(DType.I32, 16, 256))));
     }
 
     /** A weight stored [out, in] from the right, as in every linear. */
@@ -137,7 +160,9 @@ final class AccessPatternsTest {
         }
         String sectors = ratio(counted.globalSectors(), counted.globalIdealSectors());
         String passes = ratio(counted.sharedWavefronts(), counted.sharedIdealWavefronts());
-        assertThat(claim.find()).as("%s: %s sectors, %s passes", each, sectors, passes).isTrue();
+        assertThat(claim.find())
+                .as("%s: %s sectors, %s passes", each, sectors, passes)
+                .isTrue();
         assertThat(sectors).as("sectors of " + each).isEqualTo(claim.group(1));
         if (counted.sharedRequests() > 0) {
             assertThat(passes).as("passes of " + each).isEqualTo(claim.group(2));

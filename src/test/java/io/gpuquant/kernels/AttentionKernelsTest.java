@@ -88,7 +88,11 @@ final class AttentionKernelsTest {
         try (KernelLab lab = new KernelLab("attention_" + headDim)) {
             assertThat(lab.approximately(run -> input.attend(run, length, rule)))
                     .allSatisfy(outcome -> oracle.requireClose(
-                            outcome.label(), input.operands[0], input.operands[1], input.operands[2], outcome.result()));
+                            outcome.label(),
+                            input.operands[0],
+                            input.operands[1],
+                            input.operands[2],
+                            outcome.result()));
         }
     }
 

@@ -47,7 +47,8 @@ record AttentionOracle(DType dtype, int length, int heads, int keyHeads, int hea
             scores[i] = Math.exp(scores[i] - largest);
             sum += scores[i];
         }
-        // Of every weight: the score, its product with log2(e), the exponential, the sum, and the weight's own rounding; of a
+        // Of every weight: the score, its product with log2(e), the exponential, the sum, and the weight's own
+        // rounding; of a
         // cap the rounding of a number near one.
         double relative = 2 * (scoreError + 4 * exponentError * Bounds.ROUNDING + 8 * rule.cap() * Bounds.EX2)
                 + 4 * Bounds.EX2
@@ -57,8 +58,7 @@ record AttentionOracle(DType dtype, int length, int heads, int keyHeads, int hea
             double exact = 0;
             double size = 0;
             for (int key = start; key < end; key++) {
-                double term =
-                        scores[key - start] / sum * values[((first + key) * keyHeads + keyHead) * headDim + i];
+                double term = scores[key - start] / sum * values[((first + key) * keyHeads + keyHead) * headDim + i];
                 exact += term;
                 size += Math.abs(term);
             }
@@ -68,7 +68,10 @@ record AttentionOracle(DType dtype, int length, int heads, int keyHeads, int hea
             // A weight too small for float16 becomes a multiple of 2^-24.
             double small = dtype == DType.F16 ? 0x1p-25 * scores.length * 8 : 0;
             Bounds.requireClose(
-                    results[at], exact, size * relative + small + 2 * Bounds.rounding(dtype, Math.abs(exact) + size * relative), where);
+                    results[at],
+                    exact,
+                    size * relative + small + 2 * Bounds.rounding(dtype, Math.abs(exact) + size * relative),
+                    where);
         }
     }
 }

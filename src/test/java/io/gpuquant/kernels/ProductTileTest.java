@@ -56,7 +56,8 @@ final class ProductTileTest {
     @ParameterizedTest
     @EnumSource(names = "MEDIUM", mode = Mode.EXCLUDE)
     void computesTheSameBitsOnAllMachines(ProductTile tile) {
-        Product product = new Product(DType.F16, 70, 40, 70).transposed(false, true).batched(2);
+        Product product =
+                new Product(DType.F16, 70, 40, 70).transposed(false, true).batched(2);
         float[] expected;
         try (ProductLab fast = new ProductLab(MachineOptions.fast(1))) {
             expected = product.run(fast, new PtxBlas());
@@ -75,7 +76,10 @@ final class ProductTileTest {
         try (ProductLab lab = new ProductLab(MachineOptions.checked())) {
             for (Product product : List.of(
                     new Product(DType.F16, 31, 33, 29).transposed(false, true),
-                    new Product(DType.BF16, 66, 20, 17).transposed(true, false).inWindows(3, 1).scaled(1, 1),
+                    new Product(DType.BF16, 66, 20, 17)
+                            .transposed(true, false)
+                            .inWindows(3, 1)
+                            .scaled(1, 1),
                     new Product(DType.BF16, 5, 260, 9).batched(2))) {
                 ProductOracle.requireClose(product, product.run(lab, twin));
             }
@@ -107,7 +111,10 @@ final class ProductTileTest {
     void isTheLargestOfWhichThereAreEnough(
             String architecture, int multiprocessors, int m, int n, int batch, ProductTile tile) {
         DeviceInfo device = new DeviceInfo("cuda:0", "a GPU", architecture, multiprocessors, 1L << 33, "a driver");
-        Gemm gemm = Gemm.of(matrix(DType.F16, batch * m, 8).rows(0, m), matrix(DType.F16, 8, n), matrix(DType.F32, batch * m, n).rows(0, m))
+        Gemm gemm = Gemm.of(
+                        matrix(DType.F16, batch * m, 8).rows(0, m),
+                        matrix(DType.F16, 8, n),
+                        matrix(DType.F32, batch * m, n).rows(0, m))
                 .batched(batch, 8L * m, 0, (long) m * n);
 
         assertThat(ProductTile.of(device, gemm)).isEqualTo(tile);

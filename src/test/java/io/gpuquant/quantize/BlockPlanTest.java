@@ -48,7 +48,14 @@ class BlockPlanTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"4096, 128, 512, 8", "4096, 4096, 256, 16", "224, 32, 256, 1", "300, 48, 256, 2", "90, 3, 10, 1", "600, 200, 300, 3"})
+    @CsvSource({
+        "4096, 128, 512, 8",
+        "4096, 4096, 256, 16",
+        "224, 32, 256, 1",
+        "300, 48, 256, 2",
+        "90, 3, 10, 1",
+        "600, 200, 300, 3"
+    })
     void joinsBlocksToRuns(int columns, int groupSize, int widest, int count) {
         BlockPlan plan = BlockPlan.of(columns, groupSize);
 

@@ -90,8 +90,8 @@ class FactorizationTest {
         try (StageLab lab = StageLab.fast()) {
             expected = factored(lab, stage, plan);
         }
-        try (StageLab lab = new StageLab(
-                new LateDevice(HostDevice.open(new DeviceOptions(Long.MAX_VALUE, 1)), preference))) {
+        try (StageLab lab =
+                new StageLab(new LateDevice(HostDevice.open(new DeviceOptions(Long.MAX_VALUE, 1)), preference))) {
             assertThat(factored(lab, stage, plan)).usingRecursiveComparison().isEqualTo(expected);
         }
     }
@@ -112,8 +112,8 @@ class FactorizationTest {
         int n = 900;
         SyntheticStage stage = SyntheticStage.of(72, n, 1);
         BlockPlan plan = BlockPlan.of(n, 100);
-        LateDevice device = new LateDevice(
-                HostDevice.open(new DeviceOptions(Long.MAX_VALUE, 1)), LateDevice.Preference.COMPUTE);
+        LateDevice device =
+                new LateDevice(HostDevice.open(new DeviceOptions(Long.MAX_VALUE, 1)), LateDevice.Preference.COMPUTE);
         try (StageLab lab = new StageLab(device);
                 Scratch memory = new Scratch(device)) {
             DeviceMatrix gram = lab.floats("Gram matrix", n, n, stage.gram());
