@@ -29,8 +29,8 @@ import org.junit.jupiter.params.provider.MethodSource;
  *
  * <pre>
  *                       cli ──────────── hub
- *             ┌──────────┴──────────────┐
- *           report                      │
+ *             ┌──────────┼──────────────┐
+ *           report     bench            │
  *             │                         │
  *            job                 kernels.selftest
  *             │                         │
@@ -90,12 +90,14 @@ class ArchitectureTest {
                             "device",
                             "safetensors",
                             "tensor")),
+            entry("bench", Set.of("quantize", "kernels", "device", "tensor")),
             entry("report", Set.of("job", "evaluate", "model")),
             entry(
                     "cli",
                     Set.of(
                             "report",
                             "job",
+                            "bench",
                             "kernels.selftest",
                             "quantize",
                             "evaluate",

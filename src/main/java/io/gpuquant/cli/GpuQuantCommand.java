@@ -23,6 +23,7 @@ import picocli.CommandLine.Command;
             PlanCommand.class,
             DevicesCommand.class,
             SelftestCommand.class,
+            BenchCommand.class,
             AutoComplete.GenerateCompletion.class
         },
         footer = {

@@ -25,6 +25,7 @@ final class Checks {
                         NormChecks.all(),
                         RopeChecks.all(),
                         SoftmaxChecks.all(),
+                        AttentionChecks.all(),
                         ActivationChecks.all(),
                         ExpertChecks.all(),
                         LossChecks.all(),
