@@ -1,17 +1,11 @@
-// Twin of the kernel in ptx/gptq.ptx.
+// Twins of the kernels in ptx/gptq.ptx.
 #include "grid.cuh"
 
-// One thread per row; the other threads of the launch have nothing to do.
-extern "C" __global__ void __launch_bounds__(256) gptq_block(
+// One row by one thread, column after column.
+static __device__ void quantize_row(
         float *weights, unsigned weights_stride, const float *state, const float *inverse,
         unsigned char *codes, unsigned codes_stride, unsigned short *scales, unsigned char *zeros, unsigned grid_stride,
-        const unsigned *groups, float *loss, unsigned rows, unsigned width, unsigned group_size,
-        unsigned largest_code, unsigned symmetric, unsigned smallest_zero, unsigned mse) {
-    unsigned row = blockIdx.x * 32 + threadIdx.x;
-    if (threadIdx.x >= 32 || row >= rows) {
-        return;
-    }
-    GridRule rule = {(float) largest_code, symmetric != 0, (float) smallest_zero, mse != 0};
+        const unsigned *groups, float *loss, unsigned row, unsigned width, unsigned group_size, GridRule rule) {
     float current[128];
     for (unsigned column = 0; column < width; column++) {
         current[column] = state[(size_t) row * width + column];
@@ -37,4 +31,35 @@ extern "C" __global__ void __launch_bounds__(256) gptq_block(
         codes[(size_t) row * codes_stride + column] = (unsigned char) (rounded + zeros[grid]);
     }
     loss[row] = __fadd_rn(loss[row], sum_of_parts(part));
+}
+
+// A block has 32 rows; the other threads of the launch have nothing to do.
+extern "C" __global__ void __launch_bounds__(256) gptq_block(
+        float *weights, unsigned weights_stride, const float *state, const float *inverse,
+        unsigned char *codes, unsigned codes_stride, unsigned short *scales, unsigned char *zeros, unsigned grid_stride,
+        const unsigned *groups, float *loss, unsigned rows, unsigned width, unsigned group_size,
+        unsigned largest_code, unsigned symmetric, unsigned smallest_zero, unsigned mse, unsigned bf16_scales) {
+    unsigned row = blockIdx.x * 32 + threadIdx.x;
+    if (threadIdx.x >= 32 || row >= rows) {
+        return;
+    }
+    GridRule rule = {(float) largest_code, symmetric != 0, (float) smallest_zero, mse != 0, bf16_scales != 0};
+    quantize_row(
+            weights, weights_stride, state, inverse, codes, codes_stride, scales, zeros, grid_stride, groups, loss, row,
+            width, group_size, rule);
+}
+
+extern "C" __global__ void __launch_bounds__(128) gptq_block_rows(
+        float *weights, unsigned weights_stride, const float *state, const float *inverse,
+        unsigned char *codes, unsigned codes_stride, unsigned short *scales, unsigned char *zeros, unsigned grid_stride,
+        const unsigned *groups, float *loss, unsigned rows, unsigned width, unsigned group_size,
+        unsigned largest_code, unsigned symmetric, unsigned smallest_zero) {
+    unsigned row = blockIdx.x * 128 + threadIdx.x;
+    if (row >= rows) {
+        return;
+    }
+    GridRule rule = {(float) largest_code, symmetric != 0, (float) smallest_zero, false, false};
+    quantize_row(
+            weights, weights_stride, state, inverse, codes, codes_stride, scales, zeros, grid_stride, groups, loss, row,
+            width, group_size, rule);
 }

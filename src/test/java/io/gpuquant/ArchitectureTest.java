@@ -28,21 +28,21 @@ import org.junit.jupiter.params.provider.MethodSource;
  * The shape of the house. A package imports only packages below it:
  *
  * <pre>
- *                       cli
- *             ┌──────────┴──────────────┐
- *           report                      │
+ *                       cli ──────────── hub
+ *             ┌──────────┼──────────────┐
+ *           report     bench            │
  *             │                         │
  *            job                 kernels.selftest
  *             │                         │
  *    ┌────────┴───┬──────────┐          │
  *  quantize    evaluate      │          │
  *    │       ┌────┴───┬──────┴─────┐    │
- *    │     model   format   calibration │
+ *    │     model   format   calibration │     (calibration stands on jinja)
  *    └───┬───┴────────│─────────────────┤
  *     kernels ────── gguf               │
  *        │            │                 │
  *      device ────────│─────────────────┤
- *        ├── device.cuda                │
+ *        ├── device.cuda, device.trace  │
  *        └── device.host ───────────────┘
  *                 │   │
  *                ptx  │
@@ -71,9 +71,12 @@ class ArchitectureTest {
             entry("device", Set.of("tensor")),
             entry("device.cuda", Set.of("device", "tensor")),
             entry("device.host", Set.of("device", "ptx", "tensor")),
+            entry("device.trace", Set.of("device", "tensor")),
             entry("kernels", Set.of("device", "gguf", "tensor")),
             entry("kernels.selftest", Set.of("kernels", "device", "device.host", "gguf", "ptx", "tensor")),
-            entry("calibration", Set.of()),
+            entry("hub", Set.of()),
+            entry("jinja", Set.of()),
+            entry("calibration", Set.of("jinja")),
             entry("format", Set.of("safetensors", "tensor")),
             entry("model", Set.of("kernels", "device", "safetensors", "tensor")),
             entry("quantize", Set.of("kernels", "device", "tensor")),
@@ -104,12 +107,14 @@ class ArchitectureTest {
                             "device",
                             "safetensors",
                             "tensor")),
+            entry("bench", Set.of("quantize", "kernels", "device", "tensor")),
             entry("report", Set.of("job", "evaluate", "model")),
             entry(
                     "cli",
                     Set.of(
                             "report",
                             "job",
+                            "bench",
                             "kernels.selftest",
                             "quantize",
                             "evaluate",
@@ -117,6 +122,8 @@ class ArchitectureTest {
                             "gguf",
                             "format",
                             "calibration",
+                            "hub",
+                            "device.trace",
                             "device",
                             "tensor")));
 
@@ -187,7 +194,14 @@ class ArchitectureTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"jcuda, device.cuda", "picocli, cli", "me.tongfei, cli", "ai.djl, calibration", "org.ejml, quantize"})
+    @CsvSource({
+        "jcuda, device.cuda",
+        "picocli, cli",
+        "me.tongfei, cli",
+        "ai.djl, calibration",
+        "dev.hardwood, calibration",
+        "org.ejml, quantize"
+    })
     void libraryIsKnownToOnePackageOnly(String library, String owner) {
         classes()
                 .that(DescribedPredicate.<JavaClass>describe(

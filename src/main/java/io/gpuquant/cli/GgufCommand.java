@@ -34,7 +34,7 @@ final class GgufCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init") // Set by picocli.
     private CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "MODEL", description = "The folder of a Hugging Face checkpoint.")
+    @Parameters(index = "0", paramLabel = "MODEL", description = ModelLocation.DESCRIPTION)
     private Path model = Path.of("");
 
     @Option(
@@ -71,7 +71,8 @@ final class GgufCommand implements Callable<Integer> {
     @Option(
             names = "--out",
             paramLabel = "FILE",
-            description = "The file to make. Default: beside the model, named after it.")
+            description = "The file to make. Default: named after the model and beside it; in the current folder for a model"
+                    + " in the cache.")
     private @Nullable Path out;
 
     @Option(names = "--overwrite", description = "Replace a file of that name.")
@@ -127,9 +128,10 @@ final class GgufCommand implements Callable<Integer> {
                         "--type " + type + " is not a type that gpuquant writes; use one of " + FileType.names()));
         TypePlan.Request request = new TypePlan.Request(
                 mix, pure, tensorTypes.stream().map(TypePlan.TypeOverride::parse).toList());
+        Path output = output(mix);
         return new GgufOptions(
-                model,
-                output(mix),
+                ModelLocation.supported(spec, model),
+                output,
                 overwrite,
                 request,
                 Optional.ofNullable(pre),
@@ -139,15 +141,19 @@ final class GgufCommand implements Callable<Integer> {
     }
 
     private Path output(FileType mix) {
-        Path absolute = model.toAbsolutePath().normalize();
-        Path name = absolute.getFileName();
         if (out != null && !Files.isDirectory(out)) {
             return out;
         }
+        Path absolute = model.toAbsolutePath().normalize();
+        Optional<String> cached = ModelLocation.nameInCache(model);
+        Path name = absolute.getFileName();
         if (name == null) {
             throw new UsageException("no name for the output follows from " + model + "; give one with --out");
         }
-        String file = name + "-" + mix + ".gguf";
-        return out == null ? absolute.resolveSibling(file) : out.resolve(file);
+        String file = cached.orElse(name.toString()) + "-" + mix + ".gguf";
+        if (out != null) {
+            return out.resolve(file);
+        }
+        return cached.isPresent() ? Path.of("").toAbsolutePath().resolve(file) : absolute.resolveSibling(file);
     }
 }

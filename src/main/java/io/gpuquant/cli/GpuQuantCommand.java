@@ -20,9 +20,11 @@ import picocli.CommandLine.Command;
             CompareCommand.class,
             VerifyCommand.class,
             InspectCommand.class,
+            ConvertCommand.class,
             PlanCommand.class,
             DevicesCommand.class,
             SelftestCommand.class,
+            BenchCommand.class,
             AutoComplete.GenerateCompletion.class
         },
         footer = {

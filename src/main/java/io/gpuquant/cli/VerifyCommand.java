@@ -29,10 +29,13 @@ final class VerifyCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init") // Set by picocli.
     private CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "DIR", description = "The folder of a checkpoint, or a GGUF file.")
+    @Parameters(index = "0", paramLabel = "MODEL", description = ModelLocation.OR_GGUF)
     private Path folder = Path.of("");
 
-    @Option(names = "--source", paramLabel = "DIR", description = "The folder of the original checkpoint.")
+    @Option(
+            names = "--source",
+            paramLabel = "MODEL",
+            description = "The original checkpoint, by its folder or its name.")
     private @Nullable Path source;
 
     @Mixin
@@ -40,10 +43,11 @@ final class VerifyCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Optional<Path> original = Optional.ofNullable(source);
+        Optional<Path> original = Optional.ofNullable(source).map(folder -> ModelLocation.folder(spec, folder));
         boolean isGguf = ReadableModel.isGguf(folder);
-        Verification.Summary summary =
-                isGguf ? GgufVerification.check(folder, original) : new Verification(folder).check(original);
+        Verification.Summary summary = isGguf
+                ? GgufVerification.check(folder, original)
+                : new Verification(ModelLocation.folder(spec, folder)).check(original);
         var out = spec.commandLine().getOut();
         if (run.json) {
             ObjectNode json = Json.object();

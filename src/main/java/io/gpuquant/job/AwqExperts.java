@@ -68,7 +68,8 @@ final class AwqExperts {
             Optional<AwqGroup> ofNorm,
             Predicate<Stage> isQuantized) {
         float[] found = ofNorm.map(group -> search(group, weights, routed)).orElse(null);
-        float[] scales = stages.foldIntoNorm(weights.norm(weights.layer().norms().mlp()), found);
+        float[] scales =
+                stages.foldIntoNorm(weights.norm(weights.layer().norms().mlp()), found);
         foldIntoRouter(weights, scales);
         for (int expert = 0; expert < weights.layer().feedForwards().size(); expert++) {
             quantize(weights, expert, routed, pass, scales, isQuantized);
@@ -93,8 +94,8 @@ final class AwqExperts {
     }
 
     private void report(AwqGroup group, ScaleSearch.Found found) {
-        reports.accept(new ScaleReport(
-                group.previous(), group.linears(), found.ratio(), found.lossWithout(), found.loss()));
+        reports.accept(
+                new ScaleReport(group.previous(), group.linears(), found.ratio(), found.lossWithout(), found.loss()));
     }
 
     /** An expert's gate and up, judged by their outputs for the expert's own tokens. */
@@ -173,7 +174,7 @@ final class AwqExperts {
             byte[] bytes = new byte[Math.toIntExact(rounded.byteSize())];
             device.stream().copyToHost(rounded, MemorySegment.ofArray(bytes));
             device.stream().synchronize();
-            settings.output().write(linear.weightName(), MemorySegment.ofArray(bytes));
+            settings.output().send(linear.weightName(), MemorySegment.ofArray(bytes));
         }
     }
 
@@ -187,7 +188,8 @@ final class AwqExperts {
         FeedForward feedForward = weights.layer().feedForwards().get(expert);
         ExpertTokens in = new ExpertTokens(feedForward.in(), routed.tokens(expert), routed.allTokens());
         ExpertTokens out = new ExpertTokens(feedForward.out(), routed.tokens(expert), routed.allTokens());
-        DeviceMatrix inner = cleared("Gram matrix", feedForward.out().in(), feedForward.out().in());
+        DeviceMatrix inner =
+                cleared("Gram matrix", feedForward.out().in(), feedForward.out().in());
         DeviceMatrix sums = cleared("sums of inputs", AwqKernels.BANDS, inner.columns());
         try (var innerBuffer = inner.buffer();
                 var sumBuffer = sums.buffer()) {

@@ -25,8 +25,7 @@ record AwqGroup(String previous, List<Stage> stages) {
      * Stages whose input families do better without scaling. Gemma 3 normalizes queries and keys, and was measured by others
      * to lose by it (llm-compressor, issue 2522).
      */
-    private static final Map<String, Set<Stage.Kind>> LEFT_OUT =
-            Map.of("gemma3_text", Set.of(Stage.Kind.ATTENTION_IN));
+    private static final Map<String, Set<Stage.Kind>> LEFT_OUT = Map.of("gemma3_text", Set.of(Stage.Kind.ATTENTION_IN));
 
     /** The group of a norm before the attention, or before the MLP or experts; empty where none is scaled. */
     static Optional<AwqGroup> ofNorm(

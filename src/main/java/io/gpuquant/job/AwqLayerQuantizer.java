@@ -2,6 +2,7 @@ package io.gpuquant.job;
 
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceMatrix;
+import io.gpuquant.device.Trace;
 import io.gpuquant.job.AwqStageQuantizer.Scales;
 import io.gpuquant.model.DecoderLayer;
 import io.gpuquant.model.FeedForward;
@@ -57,8 +58,10 @@ final class AwqLayerQuantizer implements LayerQuantizer {
             try (RoutedTokens routed = layer.router().map(pass::routedTokens).orElse(null);
                     LayerObservation seen = new LayerObservation(
                             device, calibration.hidden().chunking(), this::isQuantized, this::isJudgedByModule)) {
-                pass.observe(weights, calibration.hidden(), seen, residual, routed);
-                seen.complete();
+                try (Trace.Span span = device.trace().begin("observe layer")) {
+                    pass.observe(weights, calibration.hidden(), seen, residual, routed);
+                    seen.complete();
+                }
                 quantize(weights, layer.attentionIn(), layer.attentionOut(), seen, pass);
                 if (routed == null) {
                     FeedForward mlp = layer.feedForwards().getFirst();
@@ -73,7 +76,9 @@ final class AwqLayerQuantizer implements LayerQuantizer {
                 }
             }
             if (method.propagate()) {
-                pass.run(weights, calibration.hidden());
+                try (Trace.Span span = device.trace().begin("pass quantized layer")) {
+                    pass.run(weights, calibration.hidden());
+                }
             }
         }
     }
@@ -92,8 +97,10 @@ final class AwqLayerQuantizer implements LayerQuantizer {
         DecoderLayer layer = weights.layer();
         Optional<AwqGroup> ofNorm = AwqGroup.ofNorm(family, layer, in.kind(), this::isQuantized);
         Optional<AwqGroup> ofLinear = AwqGroup.ofLinear(in, out, this::isQuantized);
-        float[] inScales = ofNorm.map(group -> search(group, weights, in, out, seen, pass)).orElse(null);
-        float[] outScales = ofLinear.map(group -> search(group, weights, out, out, seen, pass)).orElse(null);
+        float[] inScales =
+                ofNorm.map(group -> search(group, weights, in, out, seen, pass)).orElse(null);
+        float[] outScales = ofLinear.map(group -> search(group, weights, out, out, seen, pass))
+                .orElse(null);
         inScales = stages.foldIntoNorm(
                 weights.norm(
                         in.kind() == Stage.Kind.ATTENTION_IN
@@ -116,8 +123,8 @@ final class AwqLayerQuantizer implements LayerQuantizer {
     private float @Nullable [] search(
             AwqGroup group, LayerWeights weights, Stage stage, Stage out, LayerObservation seen, LayerPass pass) {
         ScaleSearch.Found found = search(weights, stage, out, seen, pass);
-        scaleReports.add(new ScaleReport(
-                group.previous(), group.linears(), found.ratio(), found.lossWithout(), found.loss()));
+        scaleReports.add(
+                new ScaleReport(group.previous(), group.linears(), found.ratio(), found.lossWithout(), found.loss()));
         return found.scales().orElse(null);
     }
 
@@ -125,7 +132,8 @@ final class AwqLayerQuantizer implements LayerQuantizer {
             LayerWeights weights, Stage stage, Stage out, LayerObservation seen, LayerPass pass) {
         StageWeights in = weights.stage(stage);
         DeviceMatrix dense = stages.dense(in);
-        try (var buffer = dense.buffer()) {
+        try (var buffer = dense.buffer();
+                Trace.Span span = device.trace().begin("search scales of " + stage.kind())) {
             if (isJudgedByModule(stage)) {
                 try (ModuleLoss loss = new ModuleLoss(
                         device, pass.module(weights, stage.kind()), seen.kept(stage), in, weights.stage(out))) {

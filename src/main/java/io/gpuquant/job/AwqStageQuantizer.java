@@ -106,8 +106,7 @@ final class AwqStageQuantizer {
             AwqMethod.Fold fold = new AwqMethod.Fold(scales.in(), outputScales, keepRange(stage));
             try (QuantizedStage quantized = new AwqMethod(device, withOptions).quantize(task, fold)) {
                 writer.write(quantized, weights);
-                List<LinearReport> found =
-                        tooFew == null ? quantized.reports() : tooFew.explain(quantized.reports());
+                List<LinearReport> found = tooFew == null ? quantized.reports() : tooFew.explain(quantized.reports());
                 reports.addAll(found);
                 found.forEach(settings.listener());
             }
@@ -140,7 +139,7 @@ final class AwqStageQuantizer {
         return all;
     }
 
-    /** Divides the bias of the linear whose rows are divided; the format has it in F16. */
+    /** Divides the bias of the linear whose rows are divided; in the type that the format has it in. */
     private void foldIntoBias(StageWeights weights, float @Nullable [] outputScales) {
         Stage stage = weights.stage();
         DeviceMatrix biases = weights.bias();
@@ -155,9 +154,10 @@ final class AwqStageQuantizer {
         if (outputScales != null) {
             System.arraycopy(outputScales, first, scales, 0, scales.length);
         }
-        NormFold fold = NormFold.ofBias(download(bias), scales, linear.biasName());
+        DType dtype = settings.scheme().biasType(settings.types().apply(linear.biasName()));
+        NormFold fold = NormFold.ofBias(download(bias), scales, dtype, linear.biasName());
         device.stream().copyToDevice(MemorySegment.ofArray(fold.values()), bias);
-        settings.output().write(linear.biasName(), fold.bytes());
+        settings.output().send(linear.biasName(), fold.bytes());
     }
 
     /**
@@ -174,7 +174,7 @@ final class AwqStageQuantizer {
                 norm.norm().flavour(),
                 settings.types().apply(tensor));
         device.stream().copyToDevice(MemorySegment.ofArray(fold.values()), norm.factor());
-        settings.output().write(tensor, fold.bytes());
+        settings.output().send(tensor, fold.bytes());
         return scales == null ? null : fold.scales();
     }
 

@@ -7,9 +7,12 @@ import io.gpuquant.Version;
 import io.gpuquant.format.AwqConfig;
 import io.gpuquant.format.AwqScheme;
 import io.gpuquant.format.AwqVersion;
+import io.gpuquant.format.CompressedTensors;
 import io.gpuquant.format.GptqConfig;
 import io.gpuquant.format.GptqScheme;
 import io.gpuquant.format.GptqVersion;
+import io.gpuquant.format.PackQuantizedConfig;
+import io.gpuquant.format.PackQuantizedScheme;
 import io.gpuquant.format.PackedScheme;
 import io.gpuquant.model.DecoderLayer;
 import io.gpuquant.model.LayerNorms;
@@ -31,6 +34,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -52,7 +56,13 @@ final class Preflight {
      */
     static QuantizationPlan plan(
             QuantizationJobOptions options, Checkpoint checkpoint, ModelConfig config, long maxShardBytes) {
-        Choices choices = choose(options, config);
+        Choices choices = choose(
+                options,
+                config,
+                structure -> checkpoint
+                        .find(structure.leadingWeight())
+                        .map(TensorInfo::dtype)
+                        .orElse(DType.F16));
         ModelStructure structure = choices.structure();
         requireTensors(structure, checkpoint);
         PackedScheme scheme = choices.scheme();
@@ -75,15 +85,20 @@ final class Preflight {
     record Choices(
             ModelStructure structure, PackedScheme scheme, List<LinearDecision> decisions, List<String> warnings) {}
 
-    /** Decides what needs no weights to be decided. */
-    static Choices choose(QuantizationJobOptions options, ModelConfig config) {
+    /**
+     * Decides what needs no weights to be decided.
+     *
+     * @param modelType the type of a model's weights
+     */
+    static Choices choose(
+            QuantizationJobOptions options, ModelConfig config, Function<ModelStructure, DType> modelType) {
         config.quantizationConfig().ifPresent(existing -> {
             throw new InputException(options.model() + " is already quantized ("
                     + existing.path("quant_method").asText("method not given")
                     + "); give the original checkpoint");
         });
         ModelStructure structure = ModelStructure.of(config);
-        PackedScheme scheme = scheme(options, structure);
+        PackedScheme scheme = scheme(options, structure, modelType.apply(structure));
         List<LinearDecision> decisions = decide(structure, scheme);
         List<LinearSpec> quantized = decisions.stream()
                 .filter(LinearDecision::quantized)
@@ -106,6 +121,9 @@ final class Preflight {
     static void requireTensors(ModelStructure structure, Checkpoint checkpoint) {
         ModelConfig config = structure.config();
         int hidden = config.hiddenSize();
+        if (config.experts().isPresent()) {
+            refuseStackedExperts(checkpoint);
+        }
         requireTensor(checkpoint, structure.embedding(), Shape.of(config.vocabSize(), hidden));
         requireTensor(checkpoint, structure.finalNorm().tensor(), Shape.of(hidden));
         requireTensor(checkpoint, structure.outputHead(), Shape.of(config.vocabSize(), hidden));
@@ -113,8 +131,10 @@ final class Preflight {
             LayerNorms norms = layer.norms();
             norms.ofStream().forEach(norm -> requireTensor(checkpoint, norm.tensor(), Shape.of(hidden)));
             norms.ofHeads().forEach(norm -> requireTensor(checkpoint, norm.tensor(), Shape.of(config.headDim())));
-            layer.router().map(Router::linear).ifPresent(linear -> requireTensor(
-                    checkpoint, linear.weightName(), Shape.of(linear.out(), linear.in())));
+            layer.router()
+                    .map(Router::linear)
+                    .ifPresent(linear ->
+                            requireTensor(checkpoint, linear.weightName(), Shape.of(linear.out(), linear.in())));
             layer.linears().forEach(linear -> {
                 requireTensor(checkpoint, linear.weightName(), Shape.of(linear.out(), linear.in()));
                 if (linear.bias()) {
@@ -122,6 +142,17 @@ final class Preflight {
                 }
             });
         });
+    }
+
+    /** Some versions of transformers hold all experts of a layer in one tensor, and may have saved it so. */
+    private static void refuseStackedExperts(Checkpoint checkpoint) {
+        for (TensorInfo info : checkpoint.tensors()) {
+            if (info.shape().rank() == 3 && info.name().contains(".experts.")) {
+                throw new InputException(checkpoint.fileOf(info.name()) + ": " + info.name() + " has shape " + info.shape()
+                        + ", all experts of a layer in one tensor, which is not supported; save the checkpoint with one"
+                        + " tensor for each expert, as it was published");
+            }
+        }
     }
 
     private static void requireTensor(Checkpoint checkpoint, String name, Shape shape) {
@@ -139,7 +170,7 @@ final class Preflight {
         }
     }
 
-    private static PackedScheme scheme(QuantizationJobOptions options, ModelStructure structure) {
+    private static PackedScheme scheme(QuantizationJobOptions options, ModelStructure structure, DType modelType) {
         int groupSize = options.groupSize();
         if (groupSize != -1) {
             for (LinearSpec linear : structure.linears()) {
@@ -152,13 +183,14 @@ final class Preflight {
         return switch (options.version()) {
             case GptqVersion version -> gptqScheme(options, version);
             case AwqVersion version -> awqScheme(options, version);
+            case CompressedTensors version -> packQuantizedScheme(options, modelType);
         };
     }
 
     private static GptqScheme gptqScheme(QuantizationJobOptions options, GptqVersion version) {
         if (options.method() instanceof QuantizationJobOptions.Awq) {
             throw new UsageException("--format " + version.formatName()
-                    + " is not for AWQ; use --version GEMM or GEMV, or quantize with gpuquant gptq");
+                    + " is not for AWQ; use --format awq or compressed-tensors, or quantize with gpuquant gptq");
         }
         // Where groups are runs of consecutive features, engines need not look at g_idx, and are told so.
         boolean descAct = options.method() instanceof QuantizationJobOptions.Gptq gptq
@@ -172,22 +204,42 @@ final class Preflight {
         int groupSize = options.groupSize();
         if (options.method() instanceof QuantizationJobOptions.Gptq) {
             throw new UsageException(
-                    "--format awq is for codes rounded to nearest; use gptq or gptq_v2, or quantize with gpuquant awq");
+                    "--format awq is for codes rounded to nearest; use gptq, gptq_v2 or compressed-tensors, or quantize with gpuquant awq");
         }
         if (options.bits() != AWQ_BITS) {
             throw new UsageException("--bits " + options.bits()
                     + " cannot be written in the format of AWQ: its loaders take 4-bit weights only;"
-                    + " use --bits 4, or gpuquant gptq");
+                    + " use --bits 4, --format compressed-tensors, or gpuquant gptq");
         }
-        if (groupSize != -1 && groupSize % AWQ_GROUP_UNIT != 0) {
-            throw new UsageException("--group-size " + groupSize + " is not a multiple of " + AWQ_GROUP_UNIT
-                    + ", as AWQ's kernels want it; use 128, 64 or 32");
-        }
+        requireAwqGroups(groupSize);
         if (version == AwqVersion.GEMV && groupSize != 32 && groupSize != 64 && groupSize < AWQ_WIDE_GROUP) {
             throw new UsageException(
                     "--version GEMV takes --group-size 32, 64 or 128; with " + groupSize + " use --version GEMM");
         }
         return new AwqScheme(groupSize, options.symmetric(), version);
+    }
+
+    private static void requireAwqGroups(int groupSize) {
+        if (groupSize != -1 && groupSize % AWQ_GROUP_UNIT != 0) {
+            throw new UsageException("--group-size " + groupSize + " is not a multiple of " + AWQ_GROUP_UNIT
+                    + ", as AWQ's kernels want it; use 128, 64 or 32");
+        }
+    }
+
+    private static PackQuantizedScheme packQuantizedScheme(QuantizationJobOptions options, DType modelType) {
+        if (options.method() instanceof QuantizationJobOptions.Gptq gptq
+                && gptq.descAct()
+                && !gptq.staticGroups()
+                && options.groupSize() != -1) {
+            throw new UsageException("--desc-act makes groups that engines read from compressed-tensors checkpoints no"
+                    + " longer; add --static-groups, or leave it out");
+        }
+        if (options.method() instanceof QuantizationJobOptions.Awq) {
+            requireAwqGroups(options.groupSize());
+        }
+        // Engines read scales in the type of the model. F32 models are served in half types; F16 is the more exact one.
+        DType scaleType = modelType == DType.BF16 ? DType.BF16 : DType.F16;
+        return new PackQuantizedScheme(options.bits(), options.groupSize(), options.symmetric(), scaleType);
     }
 
     private static String fittingGroupSizes(ModelStructure structure) {
@@ -233,8 +285,7 @@ final class Preflight {
             if (linear != null) {
                 tensors.addAll(scheme.specs(linear.name(), linear.in(), linear.out()));
             } else if (byBias.containsKey(info.name())) {
-                // Engines expect the bias of a quantized linear in the type of its scales.
-                tensors.add(new TensorSpec(info.name(), DType.F16, info.shape()));
+                tensors.add(new TensorSpec(info.name(), scheme.biasType(info.dtype()), info.shape()));
             } else {
                 tensors.add(new TensorSpec(info.name(), info.dtype(), info.shape()));
             }
@@ -249,16 +300,18 @@ final class Preflight {
             List<LinearDecision> decisions) {
         return switch (scheme) {
             case GptqScheme gptq -> gptqConfig(options, gptq, structure, decisions);
-            case AwqScheme awq ->
-                AwqConfig.write(
-                        awq,
-                        Stream.concat(
-                                        decisions.stream()
-                                                .filter(decision -> !decision.quantized())
-                                                .map(decision -> decision.linear().name()),
-                                        routers(structure).stream())
-                                .toList());
+            case AwqScheme awq -> AwqConfig.write(awq, keptLinears(structure, decisions));
+            case PackQuantizedScheme packed -> PackQuantizedConfig.write(packed, keptLinears(structure, decisions));
         };
+    }
+
+    private static List<String> keptLinears(ModelStructure structure, List<LinearDecision> decisions) {
+        return Stream.concat(
+                        decisions.stream()
+                                .filter(decision -> !decision.quantized())
+                                .map(decision -> decision.linear().name()),
+                        routers(structure).stream())
+                .toList();
     }
 
     private static ObjectNode gptqConfig(

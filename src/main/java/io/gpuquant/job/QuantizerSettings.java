@@ -29,17 +29,19 @@ import java.util.function.UnaryOperator;
  * @param family decides what AWQ scales
  * @param listener is told of each linear that is done
  * @param watch goes between a pass and what sees the inputs of its stages
+ * @param peers the other devices that calibrate with this one
  */
 record QuantizerSettings(
         Device device,
         PackedScheme scheme,
         Function<DecoderLayer, LayerWeights> loader,
         Function<String, DType> types,
-        TensorOutput output,
+        ResultOutput output,
         Predicate<LinearSpec> isQuantized,
         ModelFamily family,
         Consumer<LinearReport> listener,
-        UnaryOperator<StageObserver> watch) {
+        UnaryOperator<StageObserver> watch,
+        Peers peers) {
 
     /** The quantizer that was asked for. */
     LayerQuantizer quantizer(QuantizationJobOptions options) {
@@ -47,16 +49,19 @@ record QuantizerSettings(
             case QuantizationJobOptions.Rtn rtn ->
                 stagewise(rounding(options, QuantizationGrid.Search.MIN_MAX), options);
             case QuantizationJobOptions.Gptq gptq ->
-                stagewise(new GptqMethod(
-                        device,
-                        new GptqOptions(
-                                grid(
-                                        options,
-                                        gptq.mse() ? QuantizationGrid.Search.MSE : QuantizationGrid.Search.MIN_MAX),
-                                options.groupSize(),
-                                ordering(gptq),
-                                gptq.staticGroups(),
-                                gptq.damping())),
+                stagewise(
+                        new GptqMethod(
+                                device,
+                                new GptqOptions(
+                                        grid(
+                                                options,
+                                                gptq.mse()
+                                                        ? QuantizationGrid.Search.MSE
+                                                        : QuantizationGrid.Search.MIN_MAX),
+                                        options.groupSize(),
+                                        ordering(gptq),
+                                        gptq.staticGroups(),
+                                        gptq.damping())),
                         options);
             case QuantizationJobOptions.Awq awq ->
                 new AwqLayerQuantizer(
@@ -76,16 +81,20 @@ record QuantizerSettings(
         StageWriter writer = StageWriter.of(device, scheme, output);
         QuantizationMethod withoutData = rounding(options, QuantizationGrid.Search.MIN_MAX);
         return new StagewiseQuantizer(
-                loader, new StageQuantizer(device, method, withoutData, writer, isQuantized, listener), watch);
+                loader, new StageQuantizer(device, method, withoutData, writer, isQuantized, listener, peers), watch);
     }
 
     private RoundToNearest rounding(QuantizationJobOptions options, QuantizationGrid.Search search) {
         return new RoundToNearest(device, grid(options, search), options.groupSize());
     }
 
-    private static QuantizationGrid grid(QuantizationJobOptions options, QuantizationGrid.Search search) {
+    private QuantizationGrid grid(QuantizationJobOptions options, QuantizationGrid.Search search) {
         return new QuantizationGrid(
-                options.bits(), options.symmetric(), options.version().smallestZero(), search);
+                options.bits(),
+                options.symmetric(),
+                options.version().smallestZero(),
+                search,
+                scheme.scaleType() == DType.BF16);
     }
 
     private static GptqOptions.Ordering ordering(QuantizationJobOptions.Gptq gptq) {

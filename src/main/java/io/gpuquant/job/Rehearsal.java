@@ -4,20 +4,26 @@ import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceBuffer;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.format.PackedScheme;
+import io.gpuquant.model.Arrival;
 import io.gpuquant.model.Chunking;
 import io.gpuquant.model.DecoderLayer;
-import io.gpuquant.model.LayerWeights;
+import io.gpuquant.model.LayerLoader;
 import io.gpuquant.model.LinearSpec;
 import io.gpuquant.model.ModelStructure;
+import io.gpuquant.model.Prefetcher;
 import io.gpuquant.model.Stage;
 import io.gpuquant.model.StageObserver;
 import io.gpuquant.model.StageWeights;
 import io.gpuquant.model.WeightSource;
 import io.gpuquant.tensor.DType;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
@@ -27,6 +33,7 @@ import java.util.stream.Collectors;
  *
  * @param storedType the type of the checkpoint's weights
  * @param isQuantized whether a linear is to be quantized at all
+ * @param seat which of the devices that calibrate together this one is
  */
 record Rehearsal(
         Room room,
@@ -34,7 +41,8 @@ record Rehearsal(
         DType storedType,
         PackedScheme scheme,
         Predicate<LinearSpec> isQuantized,
-        QuantizationJobOptions options) {
+        QuantizationJobOptions options,
+        Seat seat) {
 
     /** Of a job with these options and decisions. */
     static Rehearsal of(Room room, QuantizationJobOptions options, Preflight.Choices choices, DType storedType) {
@@ -46,7 +54,8 @@ record Rehearsal(
                 storedType,
                 choices.scheme(),
                 linear -> quantized.getOrDefault(linear, false),
-                options);
+                options,
+                Seat.ALONE);
     }
 
     /** Of a planned job. */
@@ -58,51 +67,112 @@ record Rehearsal(
                 plan.modelType());
     }
 
-    /** The plan with the fastest placement that fits; if none does, with the one that takes the least. */
-    MemoryPlan plan(Chunking chunking) {
-        List<MemoryPlan.Placements> choices = MemoryPlan.Placements.CHOICES;
-        for (MemoryPlan.Placements choice : choices.subList(0, choices.size() - 1)) {
-            MemoryPlan plan = run(chunking, choice);
-            if (plan.fits()) {
-                return plan;
-            }
-        }
-        return run(chunking, choices.getLast());
+    /** Of one of several devices that calibrate together. */
+    Rehearsal at(Seat other) {
+        return new Rehearsal(room, structure, storedType, scheme, isQuantized, options, other);
     }
 
-    private MemoryPlan run(Chunking chunking, MemoryPlan.Placements placements) {
-        BookkeepingDevice device = new BookkeepingDevice(room.info(), room.operandType());
+    /**
+     * The plan of the fastest way that fits; if none does, of the one that takes the least. Copies of activations cost more
+     * than weights that are waited for, and those more than small chunks.
+     *
+     * @param widest chunks of the size that is best where there is room
+     */
+    MemoryPlan plan(Chunking widest) {
+        MemoryPlan least = null;
+        for (MemoryPlan.Placements placements : MemoryPlan.Placements.CHOICES) {
+            for (boolean prefetch : room.overlaps() ? new boolean[] {true, false} : new boolean[] {false}) {
+                for (Chunking chunking : widest.narrowing()) {
+                    MemoryPlan plan = run(chunking, placements, prefetch);
+                    if (plan.fits()) {
+                        return plan;
+                    }
+                    least = least == null || plan.peakBytes() < least.peakBytes() ? plan : least;
+                }
+            }
+        }
+        return Objects.requireNonNull(least);
+    }
+
+    private MemoryPlan run(Chunking chunking, MemoryPlan.Placements placements, boolean prefetch) {
+        BookkeepingDevice device = new BookkeepingDevice(room);
         WeightSource source = new AbsentWeights(device, storedType);
         List<DecoderLayer> kinds = kindsOfLayers();
+        AtomicReference<DecoderLayer> following = new AtomicReference<>(kinds.getFirst());
         DType operandType = device.operandType(storedType);
-        QuantizerSettings settings = new QuantizerSettings(
-                device,
-                scheme,
-                loaded -> new LayerWeights(
-                        device, loaded, source, operandType, structure.config().hiddenSize()),
-                source::dtype,
-                new TensorOutput((name, data) -> {}),
-                isQuantized,
-                structure.config().family(),
-                report -> {},
-                observer -> new Announcer(device, kinds, observer));
         long operations = 0;
         device.enter("embedding");
         try (DeviceBuffer libraries = device.allocate("libraries", room.heldBytes());
                 CalibrationPass pass = new CalibrationPass(device, structure, operandType, chunking, placements);
-                LayerQuantizer quantizer = settings.quantizer(options)) {
+                LayerLoader loader = new LayerLoader(
+                        device,
+                        source,
+                        operandType,
+                        structure.config().hiddenSize(),
+                        loaded -> prefetch ? Optional.of(following.get()) : Optional.empty(),
+                        true);
+                LayerQuantizer quantizer = settings(device, kinds, loader, source).quantizer(options)) {
             int[] ids = new int[chunking.sequenceLength()];
             pass.embed(source, sequence -> ids);
             for (DecoderLayer layer : kinds) {
+                following.set(layer);
                 device.enter("loading weights");
                 long before = device.operations();
                 quantizer.quantize(layer, pass);
-                operations += (device.operations() - before) * layersLike(layer) / structure.layers().size();
+                operations += (device.operations() - before)
+                        * layersLike(layer)
+                        / structure.layers().size();
+            }
+            loader.close();
+            for (DecoderLayer layer : kinds) {
                 device.enter("resuming");
                 pass.run(layer, source);
             }
         }
-        return new MemoryPlan(room, chunking, placements, device.stages(), device.mostHostBytes(), operations);
+        return new MemoryPlan(
+                room, chunking, placements, prefetch, device.stages(), device.mostHostBytes(), operations);
+    }
+
+    private QuantizerSettings settings(
+            BookkeepingDevice device, List<DecoderLayer> kinds, LayerLoader loader, WeightSource source) {
+        return new QuantizerSettings(
+                device,
+                scheme,
+                loader,
+                source::dtype,
+                new Nowhere(),
+                isQuantized,
+                structure.config().family(),
+                report -> {},
+                observer -> new Announcer(device, kinds, observer),
+                seat.count() == 1 ? Peers.NONE : new AbsentPeers(device, seat));
+    }
+
+    /** The others need some memory here, too. */
+    private record AbsentPeers(Device device, Seat seat) implements Peers {
+
+        @Override
+        public void sum(DeviceMatrix matrix) {
+            DeviceGroup.summand(device, matrix).buffer().close();
+        }
+
+        @Override
+        public Optional<StageWeights> part(StageWeights weights) {
+            return seat.part(weights);
+        }
+
+        @Override
+        public void share(StageWeights weights) {}
+    }
+
+    /** Takes no notice. */
+    private static final class Nowhere implements ResultOutput {
+
+        @Override
+        public void send(String name, MemorySegment bytes) {}
+
+        @Override
+        public void send(String name, DeviceMatrix matrix) {}
     }
 
     /** The first layer, and the first with experts, if others have none. */
@@ -166,6 +236,26 @@ record Rehearsal(
                         .buffer()
                         .close();
             }
+        }
+
+        @Override
+        public Arrival begin(String tensor, DeviceMatrix target, Prefetcher prefetcher) {
+            if (target.dtype() == storedType) {
+                return () -> {};
+            }
+            DeviceBuffer raw = DeviceMatrix.allocate(device, tensor, storedType, target.rows(), target.columns())
+                    .buffer();
+            return new Arrival() {
+                @Override
+                public void complete() {
+                    close();
+                }
+
+                @Override
+                public void close() {
+                    raw.close();
+                }
+            };
         }
     }
 }

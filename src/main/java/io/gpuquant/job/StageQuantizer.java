@@ -27,6 +27,7 @@ final class StageQuantizer implements StageObserver, AutoCloseable {
     private final StageWriter writer;
     private final Predicate<LinearSpec> isQuantized;
     private final Consumer<LinearReport> listener;
+    private final Peers peers;
     private final List<LinearReport> reports = new ArrayList<>();
     private @Nullable DeviceMatrix gram;
     private long tokens;
@@ -42,13 +43,15 @@ final class StageQuantizer implements StageObserver, AutoCloseable {
             QuantizationMethod withoutData,
             StageWriter writer,
             Predicate<LinearSpec> isQuantized,
-            Consumer<LinearReport> listener) {
+            Consumer<LinearReport> listener,
+            Peers peers) {
         this.device = device;
         this.method = method;
         this.withoutData = withoutData;
         this.writer = writer;
         this.isQuantized = isQuantized;
         this.listener = listener;
+        this.peers = peers;
     }
 
     @Override
@@ -74,9 +77,16 @@ final class StageQuantizer implements StageObserver, AutoCloseable {
         }
         ExpertTokens seen = new ExpertTokens(stage, tokens, allTokens);
         tokens = 0;
-        if (isQuantized(stage)) {
-            quantize(weights, method.needsGram() && seen.areTooFew() ? seen : null);
+        if (!isQuantized(stage)) {
+            return;
         }
+        if (gram != null) {
+            peers.sum(gram);
+        }
+        ExpertTokens tooFew = method.needsGram() && seen.areTooFew() ? seen : null;
+        peers.part(weights).ifPresent(part -> quantize(part, tooFew));
+        releaseGram();
+        peers.share(weights);
     }
 
     /**
@@ -95,8 +105,7 @@ final class StageQuantizer implements StageObserver, AutoCloseable {
             try (QuantizedStage quantized = (tooFew == null ? method : withoutData).quantize(task)) {
                 releaseGram();
                 writer.write(quantized, weights);
-                List<LinearReport> found =
-                        tooFew == null ? quantized.reports() : tooFew.explain(quantized.reports());
+                List<LinearReport> found = tooFew == null ? quantized.reports() : tooFew.explain(quantized.reports());
                 reports.addAll(found);
                 found.forEach(listener);
             }

@@ -1,14 +1,16 @@
 package io.gpuquant.kernels;
 
 import io.gpuquant.device.Blas;
+import io.gpuquant.device.DeviceInfo;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.device.Gemm;
 import io.gpuquant.device.KernelArguments;
 import io.gpuquant.device.KernelEntry;
-import io.gpuquant.device.KernelModule;
 import io.gpuquant.device.LaunchShape;
 import io.gpuquant.device.Stream;
 import io.gpuquant.tensor.DType;
+import java.util.function.Function;
+import java.util.function.UnaryOperator;
 
 /**
  * Matrix products by this project's own kernels, for GPUs where no vendor library is installed. F32 products are sums of
@@ -18,8 +20,8 @@ import io.gpuquant.tensor.DType;
  */
 public final class PtxBlas implements Blas {
 
-    /** Rows and columns of C that a block computes. */
-    static final int TILE = 128;
+    /** Rows and columns of G that a block of a Gram kernel computes. */
+    private static final int TILE = 128;
 
     /** Columns of tiles that the blocks of a Gram kernel go through before the next so many. */
     private static final int BAND = 8;
@@ -27,19 +29,32 @@ public final class PtxBlas implements Blas {
     /** Products of one launch; the most blocks that a grid has in z. */
     static final int MOST_PRODUCTS = 65_535;
 
-    private final KernelModule gemm;
-    private final KernelModule gemmHalf;
-    private final KernelModule gram;
+    private final UnaryOperator<String> files;
+    private final Function<Gemm, ProductTile> tiles;
 
-    /** Products by the kernels that ship. */
-    public PtxBlas() {
-        this(KernelFiles.module("gemm.ptx"), KernelFiles.module("gemm_half.ptx"), KernelFiles.module("gram.ptx"));
+    /** Products by the kernels that ship, with the tiles that suit a device. */
+    public PtxBlas(DeviceInfo device) {
+        this(file -> file, product -> ProductTile.of(device, product));
     }
 
-    PtxBlas(KernelModule gemm, KernelModule gemmHalf, KernelModule gram) {
-        this.gemm = gemm;
-        this.gemmHalf = gemmHalf;
-        this.gram = gram;
+    /** Products by the kernels that ship, with tiles of 128 x 128. */
+    public PtxBlas() {
+        this(ProductTile.MEDIUM);
+    }
+
+    /** Products by the kernels that ship, with these tiles for operands of half types. */
+    public PtxBlas(ProductTile tile) {
+        this(file -> file, product -> tile);
+    }
+
+    /**
+     * Products by other kernels, or with tiles of another choice, for tests.
+     *
+     * @param files where the kernels of a file are
+     */
+    PtxBlas(UnaryOperator<String> files, Function<Gemm, ProductTile> tiles) {
+        this.files = files;
+        this.tiles = tiles;
     }
 
     @Override
@@ -52,21 +67,28 @@ public final class PtxBlas implements Blas {
         if (product.m() == 0 || product.n() == 0) {
             return;
         }
-        KernelEntry kernel = gemmKernel(product.a().dtype());
-        int tiles = Math.multiplyExact(Grids.ceilDiv(product.m(), TILE), Grids.ceilDiv(product.n(), TILE));
+        ProductTile tile = product.a().dtype() == DType.F32 ? ProductTile.MEDIUM : tiles.apply(product);
+        KernelEntry kernel = gemmKernel(product.a().dtype(), tile);
         for (int first = 0; first < product.batch(); first += MOST_PRODUCTS) {
             int count = Math.min(MOST_PRODUCTS, product.batch() - first);
-            stream.launch(kernel, new LaunchShape(tiles, 1, count, Grids.THREADS, 0), gemmArguments(product, first));
+            stream.launch(
+                    kernel,
+                    new LaunchShape(tile.tiles(product), 1, count, tile.threads(), tile.dynamicSharedBytes()),
+                    gemmArguments(product, first));
         }
     }
 
-    private KernelEntry gemmKernel(DType dtype) {
+    private KernelEntry gemmKernel(DType dtype, ProductTile tile) {
         return switch (dtype) {
-            case F32 -> gemm.entry("gemm_f32");
-            case F16 -> gemmHalf.entry("gemm_f16");
-            case BF16 -> gemmHalf.entry("gemm_bf16");
+            case F32 -> entry("gemm.ptx", "gemm_f32");
+            case F16 -> entry(tile.file(), "gemm_f16" + tile.suffix());
+            case BF16 -> entry(tile.file(), "gemm_bf16" + tile.suffix());
             default -> throw new IllegalArgumentException("products of " + dtype);
         };
+    }
+
+    private KernelEntry entry(String file, String name) {
+        return KernelFiles.module(files.apply(file)).entry(name);
     }
 
     /** The arguments for the products of a batch from {@code first} on. */
@@ -125,9 +147,9 @@ public final class PtxBlas implements Blas {
 
     private KernelEntry gramKernel(DType dtype) {
         return switch (dtype) {
-            case F32 -> gram.entry("gram_f32");
-            case F16 -> gram.entry("gram_f16");
-            case BF16 -> gram.entry("gram_bf16");
+            case F32 -> entry("gram.ptx", "gram_f32");
+            case F16 -> entry("gram.ptx", "gram_f16");
+            case BF16 -> entry("gram.ptx", "gram_bf16");
             default -> throw new IllegalArgumentException("a Gram matrix of " + dtype);
         };
     }

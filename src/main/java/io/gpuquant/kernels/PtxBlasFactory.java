@@ -9,6 +9,6 @@ public final class PtxBlasFactory implements BlasFactory {
 
     @Override
     public Blas create(Device device) {
-        return new PtxBlas();
+        return new PtxBlas(device.info());
     }
 }

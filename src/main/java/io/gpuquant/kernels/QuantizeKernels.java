@@ -20,10 +20,17 @@ public final class QuantizeKernels {
     /** Shared memory of {@code gptq_block}: the upper half of the inverse, its diagonal, and a state of each row. */
     private static final int GPTQ_SHARED_BYTES = 58_880;
 
+    /** Rows, which are threads, of a block of {@code gptq_block_rows}. */
+    private static final int ROW_THREADS = 128;
+
+    /** Shared memory of {@code gptq_block_rows}: rows, a piece of the inverse, its diagonal, and codes on their way out. */
+    private static final int ROWS_SHARED_BYTES = 76_800;
+
     private final Stream stream;
     private final KernelEntry findGrids;
     private final KernelEntry round;
     private final KernelEntry gptqBlock;
+    private final KernelEntry gptqBlockRows;
 
     public QuantizeKernels(Stream stream) {
         this(stream, KernelFiles.module("quantize.ptx"), KernelFiles.module("gptq.ptx"));
@@ -35,6 +42,7 @@ public final class QuantizeKernels {
         findGrids = quantize.entry("find_grids");
         round = quantize.entry("round_to_grid");
         gptqBlock = gptq.entry("gptq_block");
+        gptqBlockRows = gptq.entry("gptq_block_rows");
     }
 
     /**
@@ -126,41 +134,60 @@ public final class QuantizeKernels {
      * The GPTQ loop over one block (Frantar et al., arXiv 2210.17323, algorithm 1, its inner loop): for each column in turn,
      * the state is rounded to the column's grid, and the error, divided by the column's diagonal entry of the inverse
      * factor, times that factor's row is subtracted from the columns to its right.
+     *
+     * @param shape of a kernel that can take the block; none of them changes a bit
      */
-    public void gptqBlock(GptqBlock block, QuantizationGrid grid) {
+    public void gptqBlock(GptqBlock block, QuantizationGrid grid, GptqShape shape) {
         int rows = block.weights().rows();
+        if (!shape.takes(block, grid)) {
+            throw new IllegalArgumentException(shape + " for groups of " + block.groupSize() + " in a block of "
+                    + block.weights().columns() + " with " + grid);
+        }
         if (rows == 0) {
             return;
         }
-        stream.launch(
-                gptqBlock,
-                LaunchShape.linear(Grids.ceilDiv(rows, ROWS_PER_BLOCK), Grids.THREADS)
-                        .withDynamicShared(GPTQ_SHARED_BYTES),
-                withGrid(
-                        new KernelArguments()
-                                .matrix(block.weights())
-                                .int32(block.weights().stride())
-                                .matrix(block.state())
-                                .matrix(block.inverse())
-                                .matrix(block.codes())
-                                .int32(block.codes().stride())
-                                .matrix(block.scales())
-                                .matrix(block.zeros())
-                                .int32(block.scales().stride())
-                                .matrix(block.groups())
-                                .matrix(block.loss())
-                                .int32(rows)
-                                .int32(block.weights().columns())
-                                .int32(block.groupSize()),
-                        grid));
+        KernelArguments arguments = new KernelArguments()
+                .matrix(block.weights())
+                .int32(block.weights().stride())
+                .matrix(block.state())
+                .matrix(block.inverse())
+                .matrix(block.codes())
+                .int32(block.codes().stride())
+                .matrix(block.scales())
+                .matrix(block.zeros())
+                .int32(block.scales().stride())
+                .matrix(block.groups())
+                .matrix(block.loss())
+                .int32(rows)
+                .int32(block.weights().columns())
+                .int32(block.groupSize());
+        switch (shape) {
+            case EIGHT_LANES_PER_ROW ->
+                stream.launch(
+                        gptqBlock,
+                        LaunchShape.linear(Grids.ceilDiv(rows, ROWS_PER_BLOCK), Grids.THREADS)
+                                .withDynamicShared(GPTQ_SHARED_BYTES),
+                        withGrid(arguments, grid));
+            case THREAD_PER_ROW ->
+                stream.launch(
+                        gptqBlockRows,
+                        LaunchShape.linear(Grids.ceilDiv(rows, ROW_THREADS), ROW_THREADS)
+                                .withDynamicShared(ROWS_SHARED_BYTES),
+                        withRange(arguments, grid));
+        }
     }
 
-    /** Appends largest code, symmetry, smallest zero point and search, as every kernel that finds grids takes them. */
+    /** Appends the grid's rule as every kernel that searches grids takes it. */
     private static KernelArguments withGrid(KernelArguments arguments, QuantizationGrid grid) {
+        return withRange(arguments, grid)
+                .int32(grid.search() == QuantizationGrid.Search.MSE ? 1 : 0)
+                .int32(grid.bf16Scales() ? 1 : 0);
+    }
+
+    private static KernelArguments withRange(KernelArguments arguments, QuantizationGrid grid) {
         return arguments
                 .int32(grid.largestCode())
                 .int32(grid.symmetric() ? 1 : 0)
-                .int32(grid.smallestZero())
-                .int32(grid.search() == QuantizationGrid.Search.MSE ? 1 : 0);
+                .int32(grid.smallestZero());
     }
 }

@@ -45,7 +45,8 @@ public final class RopeKernels {
         TypeCode.require(out, in.rows(), in.columns());
         TypeCode.requireDense(cos, sin, out);
         if (cos.columns() == 0 || headDim < 2 * cos.columns() || in.columns() % headDim != 0) {
-            throw new IllegalArgumentException(in + " does not hold heads of " + headDim + " that begin with " + cos.columns() + " pairs");
+            throw new IllegalArgumentException(
+                    in + " does not hold heads of " + headDim + " that begin with " + cos.columns() + " pairs");
         }
         if (in.elementCount() == 0) {
             return;

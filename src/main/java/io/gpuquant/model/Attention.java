@@ -23,8 +23,8 @@ import java.util.function.Function;
  */
 final class Attention implements AutoCloseable {
 
-    /** Memory for scores; they are computed for as many heads of as many sequences as fit, one head at least. */
-    private static final long SCORE_BYTES = 64L << 20;
+    /** The most memory that the scores of one product take, if those of one head do not take more. */
+    private static final long PRODUCT_BYTES = 64L << 20;
 
     private final Device device;
     private final ModelConfig config;
@@ -42,6 +42,7 @@ final class Attention implements AutoCloseable {
     private final DeviceMatrix scores;
     private final DeviceMatrix weights;
     private final DeviceMatrix result;
+    private final int headsPerProduct;
     private final int headsAtOnce;
 
     /** Cosines and sines of all positions, F32 [length, rotated pairs]. */
@@ -68,6 +69,7 @@ final class Attention implements AutoCloseable {
         queries = allocate("queries", operandType, tokens, config.queryWidth());
         keys = allocate("keys", operandType, tokens, config.keyValueWidth());
         values = allocate("values", operandType, tokens, config.keyValueWidth());
+        headsPerProduct = headsPerProduct();
         headsAtOnce = headsAtOnce(chunking);
         scores = allocate("attention scores", DType.F32, Math.multiplyExact(headsAtOnce, length), length);
         // Softmax works in place where its result has the type of the scores.
@@ -75,10 +77,22 @@ final class Attention implements AutoCloseable {
         result = allocate("attention results", DType.F32, tokens, config.queryWidth());
     }
 
+    private long scoreBytes() {
+        return DType.F32.bytes((long) length * length);
+    }
+
+    /** Heads that share a key head, all of them or an even part: it must depend on nothing but the model and the length. */
+    private int headsPerProduct() {
+        int heads = config.queriesPerKeyValueHead();
+        while (heads > 1 && (config.queriesPerKeyValueHead() % heads != 0 || heads * scoreBytes() > PRODUCT_BYTES)) {
+            heads--;
+        }
+        return heads;
+    }
+
     private int headsAtOnce(Chunking chunking) {
-        long perHead = DType.F32.bytes((long) length * length);
-        long fitting = Math.max(1, SCORE_BYTES / perHead);
-        return (int) Math.min(fitting, (long) chunking.perChunk() * config.numAttentionHeads());
+        long products = Math.max(1, chunking.scoreBytes() / scoreBytes() / headsPerProduct);
+        return (int) Math.min(products * headsPerProduct, (long) chunking.perChunk() * config.numAttentionHeads());
     }
 
     private DeviceMatrix allocate(String name, DType dtype, int rows, int columns) {
@@ -117,7 +131,8 @@ final class Attention implements AutoCloseable {
                 layer,
                 queries.rows(0, tokens));
         rotate(
-                normalize(projected.columns(queryWidth, keyWidth), headNorms.key().map(weights::norm)),
+                normalize(
+                        projected.columns(queryWidth, keyWidth), headNorms.key().map(weights::norm)),
                 layer,
                 keys.rows(0, tokens));
         convert.convert(projected.columns(queryWidth + keyWidth, keyWidth), values.rows(0, tokens));
@@ -136,11 +151,9 @@ final class Attention implements AutoCloseable {
         if (norm.isEmpty()) {
             return heads;
         }
-        DeviceMatrix dense =
-                DeviceMatrix.of(result.buffer(), DType.F32, heads.rows(), heads.columns());
+        DeviceMatrix dense = DeviceMatrix.of(result.buffer(), DType.F32, heads.rows(), heads.columns());
         convert.convert(heads, dense);
-        DeviceMatrix each =
-                dense.reshape(Math.toIntExact(dense.elementCount() / config.headDim()), config.headDim());
+        DeviceMatrix each = dense.reshape(Math.toIntExact(dense.elementCount() / config.headDim()), config.headDim());
         norms.rmsNorm(each, norm.get().factor(), (float) config.rmsNormEps(), each);
         return dense;
     }
@@ -155,23 +168,23 @@ final class Attention implements AutoCloseable {
 
     /** Handles {@code count} heads from the {@code first}, counted through all sequences of the chunk. */
     private void attend(int first, int count, LayerAttention layer, DeviceMatrix sum) {
-        forEachRun(
+        forEachProduct(
                 first,
                 count,
-                (head, run, row) -> device.blas()
+                (head, row) -> device.blas()
                         .gemm(
                                 device.stream(),
                                 Gemm.ofTransposedB(query(head), key(head), scores.rows(row, length))
-                                        .batched(run, config.headDim(), 0, (long) length * length)));
+                                        .batched(headsPerProduct, config.headDim(), 0, (long) length * length)));
         weigh(scores.rows(0, count * length), layer, weights.rows(0, count * length));
-        forEachRun(
+        forEachProduct(
                 first,
                 count,
-                (head, run, row) -> device.blas()
+                (head, row) -> device.blas()
                         .gemm(
                                 device.stream(),
                                 Gemm.of(weights.rows(row, length), value(head), window(sum, head))
-                                        .batched(run, (long) length * length, 0, config.headDim())));
+                                        .batched(headsPerProduct, (long) length * length, 0, config.headDim())));
     }
 
     private void weigh(DeviceMatrix rows, LayerAttention layer, DeviceMatrix out) {
@@ -185,19 +198,14 @@ final class Attention implements AutoCloseable {
         }
     }
 
-    /** A run of query heads that share a key head: its first head, how many there are, and their first row of scores. */
-    private interface Run {
-        void accept(int head, int run, int row);
+    /** Query heads that share a key head: the first, and their first row of scores. */
+    private interface Product {
+        void accept(int head, int row);
     }
 
-    private void forEachRun(int first, int count, Run action) {
-        int group = config.queriesPerKeyValueHead();
-        int done = 0;
-        while (done < count) {
-            int head = first + done;
-            int run = Math.min(group - head % group, count - done);
-            action.accept(head, run, done * length);
-            done += run;
+    private void forEachProduct(int first, int count, Product action) {
+        for (int done = 0; done < count; done += headsPerProduct) {
+            action.accept(first + done, done * length);
         }
     }
 

@@ -22,7 +22,8 @@ final class AttentionReader {
         int window = window(config, family.windows());
         for (boolean windowed : windowed(config, family.windows(), layers)) {
             if (windowed && window == 0 && config.has(TYPES)) {
-                throw config.refuse(TYPES, "has layers with a window, but " + WINDOW + " gives none" + ConfigObject.RESTORE);
+                throw config.refuse(
+                        TYPES, "has layers with a window, but " + WINDOW + " gives none" + ConfigObject.RESTORE);
             }
             attentions.add(new LayerAttention(windowed ? window : 0, windowed ? ropes.windowed() : ropes.whole()));
         }
@@ -38,9 +39,8 @@ final class AttentionReader {
     }
 
     private static List<Boolean> windowed(ConfigObject config, WindowRule rule, int layers) {
-        boolean listed = config.has(TYPES)
-                && rule.layers() != WindowRule.Layers.NONE
-                && rule.layers() != WindowRule.Layers.ALL;
+        boolean listed =
+                config.has(TYPES) && rule.layers() != WindowRule.Layers.NONE && rule.layers() != WindowRule.Layers.ALL;
         return listed ? listed(config, layers) : ruled(config, rule, layers);
     }
 

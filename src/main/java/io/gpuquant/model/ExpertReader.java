@@ -22,7 +22,8 @@ final class ExpertReader {
         int perToken = config.size(PER_TOKEN, MOST);
         if (perToken > count) {
             throw config.refuse(
-                    PER_TOKEN, "is " + perToken + ", more than the " + count + " experts there are" + ConfigObject.RESTORE);
+                    PER_TOKEN,
+                    "is " + perToken + ", more than the " + count + " experts there are" + ConfigObject.RESTORE);
         }
         return new ExpertShape(
                 count,

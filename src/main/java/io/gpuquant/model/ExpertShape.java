@@ -11,8 +11,7 @@ import java.util.Set;
  * @param normalized as in {@link Router}
  * @param denseLayers layers that have an MLP instead
  */
-public record ExpertShape(
-        int count, int perToken, int intermediateSize, boolean normalized, Set<Integer> denseLayers) {
+public record ExpertShape(int count, int perToken, int intermediateSize, boolean normalized, Set<Integer> denseLayers) {
 
     public ExpertShape {
         denseLayers = Set.copyOf(denseLayers);

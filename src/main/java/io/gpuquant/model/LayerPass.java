@@ -40,13 +40,7 @@ public final class LayerPass implements AutoCloseable {
      * @param operandType the type of the operands of matrix products
      */
     public LayerPass(Device device, ModelConfig config, DType operandType, Chunking chunking, Placements placements) {
-        this(
-                device,
-                config,
-                rope -> new RotaryEmbedding(rope, config.headDim()),
-                operandType,
-                chunking,
-                placements);
+        this(device, config, rope -> new RotaryEmbedding(rope, config.headDim()), operandType, chunking, placements);
     }
 
     /** With rotary embeddings other than the configuration's. */
@@ -104,10 +98,18 @@ public final class LayerPass implements AutoCloseable {
     }
 
     /**
-     * Runs a layer with weights that do not change, and shows the inputs of all its stages, chunk by chunk; of a layer with
-     * experts, those of the attention's stages.
+     * Runs a layer with weights that do not change, and shows the inputs of all its stages, block by block; those of an
+     * expert for the tokens that go to it.
      *
      * @param hidden F32 [tokens, hidden size], the residual stream
+     */
+    public void observe(LayerWeights weights, ActivationStore hidden, StageInputs observer, Residual residual) {
+        observe(weights, hidden, observer, residual, null);
+    }
+
+    /**
+     * The same, but of a layer with experts only the inputs of the attention's stages.
+     *
      * @param routed gets what enters the experts; null for a layer without
      */
     public void observe(
@@ -132,7 +134,7 @@ public final class LayerPass implements AutoCloseable {
                     routed.fill(chunk, stream, weights, steps);
                 }
                 if (routed == null || residual == Residual.UPDATED) {
-                    work.mlp(stream, observer, chunk);
+                    work.mlp(stream, routed == null ? observer : StageInputs.IGNORED, chunk);
                 }
                 if (residual == Residual.UPDATED) {
                     hidden.store(chunk, stream);
@@ -164,11 +166,10 @@ public final class LayerPass implements AutoCloseable {
                     operandType,
                     tokens,
                     weights.layer().feedForwards().getFirst().out().in());
-            Chunking one = new Chunking(chunking.perChunk(), chunking.sequenceLength(), chunking.perChunk());
+            Chunking one = chunking.first();
             routed = weights.layer()
                     .router()
-                    .map(router ->
-                            new RoutedTokens(device, router, operandType, one, ActivationStore.Placement.DEVICE))
+                    .map(router -> new RoutedTokens(device, router, operandType, one, ActivationStore.Placement.DEVICE))
                     .orElse(null);
         }
 
@@ -176,9 +177,9 @@ public final class LayerPass implements AutoCloseable {
             DecoderLayer layer = weights.layer();
             DeviceMatrix a = attended.rows(0, stream.rows());
             DeviceMatrix x = steps.normalize(stream, weights.attentionNorm());
-            observer.input(layer.attentionIn(), chunk, x);
+            show(layer.attentionIn(), chunk, x, observer);
             steps.attend(x, weights, weights.stage(layer.attentionIn()), a);
-            observer.input(layer.attentionOut(), chunk, a);
+            show(layer.attentionOut(), chunk, a, observer);
             steps.addProjection(a, weights.stage(layer.attentionOut()), afterAttention(weights), stream);
         }
 
@@ -187,16 +188,23 @@ public final class LayerPass implements AutoCloseable {
             if (tokens != null) {
                 tokens.fill(0, stream, weights, steps);
                 for (int expert = 0; expert < weights.layer().feedForwards().size(); expert++) {
-                    addExpert(weights, expert, tokens, 0, activated, stream);
+                    FeedForward one = weights.layer().feedForwards().get(expert);
+                    tokens.forEach(expert, 0, (only, x) -> {
+                        DeviceMatrix b = activated.rows(0, x.rows());
+                        observer.input(one.in(), chunk, x);
+                        steps.activate(x, weights.stage(one.in()), b);
+                        observer.input(one.out(), chunk, b);
+                        tokens.add(0, steps.project(b, weights.stage(one.out())), stream);
+                    });
                 }
                 return;
             }
             FeedForward mlp = weights.layer().feedForwards().getFirst();
             DeviceMatrix b = activated.rows(0, stream.rows());
             DeviceMatrix x = steps.normalize(stream, weights.mlpNorm());
-            observer.input(mlp.in(), chunk, x);
+            show(mlp.in(), chunk, x, observer);
             steps.activate(x, weights.stage(mlp.in()), b);
-            observer.input(mlp.out(), chunk, b);
+            show(mlp.out(), chunk, b, observer);
             steps.addProjection(b, weights.stage(mlp.out()), afterMlp(weights), stream);
         }
 
@@ -208,22 +216,6 @@ public final class LayerPass implements AutoCloseable {
                 routed.close();
             }
         }
-    }
-
-    /** Adds what an expert makes of its tokens of a chunk. */
-    private void addExpert(
-            LayerWeights weights,
-            int expert,
-            RoutedTokens routed,
-            int chunk,
-            DeviceMatrix activated,
-            DeviceMatrix stream) {
-        FeedForward feedForward = weights.layer().feedForwards().get(expert);
-        routed.forEach(expert, chunk, (same, x) -> {
-            DeviceMatrix b = activated.rows(0, x.rows());
-            steps.activate(x, weights.stage(feedForward.in()), b);
-            routed.add(chunk, steps.project(b, weights.stage(feedForward.out())), stream);
-        });
     }
 
     private static Optional<NormWeights> afterAttention(LayerWeights weights) {
@@ -253,11 +245,11 @@ public final class LayerPass implements AutoCloseable {
                 default -> throw new IllegalArgumentException("no module begins with " + first);
             };
             between = DeviceMatrix.allocate(
-                    device, "activations within a module", operandType, chunking.mostTokens(), width);
+                    device, "activations within a module", operandType, chunking.blockTokens(), width);
         }
 
         /**
-         * Runs the module on a chunk.
+         * Runs the module on a block of tokens.
          *
          * @param x operand type [tokens, hidden size], dense
          * @param in the weights of the module's first stage
@@ -315,7 +307,7 @@ public final class LayerPass implements AutoCloseable {
         StageWeights in = weights.stage(Stage.Kind.ATTENTION_IN);
         StageWeights out = weights.stage(Stage.Kind.ATTENTION_OUT);
         for (int chunk = 0; chunk < chunking.count(); chunk++) {
-            observer.input(in.stage(), steps.normalize(hidden.open(chunk), weights.attentionNorm()));
+            show(in.stage(), steps.normalize(hidden.open(chunk), weights.attentionNorm()), observer);
         }
         observer.inputsComplete(in);
         try (ActivationStore attended = store("attention results", config.queryWidth(), placements.attention())) {
@@ -323,7 +315,7 @@ public final class LayerPass implements AutoCloseable {
                 DeviceMatrix a = attended.create(chunk);
                 steps.attend(steps.normalize(hidden.open(chunk), weights.attentionNorm()), weights, in, a);
                 attended.store(chunk, a);
-                observer.input(out.stage(), a);
+                show(out.stage(), a, observer);
             }
             observer.inputsComplete(out);
             for (int chunk = 0; chunk < chunking.count(); chunk++) {
@@ -338,7 +330,7 @@ public final class LayerPass implements AutoCloseable {
         StageWeights in = weights.stage(Stage.Kind.MLP_IN);
         StageWeights out = weights.stage(Stage.Kind.MLP_OUT);
         for (int chunk = 0; chunk < chunking.count(); chunk++) {
-            observer.input(in.stage(), steps.normalize(hidden.open(chunk), weights.mlpNorm()));
+            show(in.stage(), steps.normalize(hidden.open(chunk), weights.mlpNorm()), observer);
         }
         observer.inputsComplete(in);
         try (ActivationStore activated = store("activated gate", out.stage().in(), placements.mlp())) {
@@ -346,7 +338,7 @@ public final class LayerPass implements AutoCloseable {
                 DeviceMatrix b = activated.create(chunk);
                 steps.activate(steps.normalize(hidden.open(chunk), weights.mlpNorm()), in, b);
                 activated.store(chunk, b);
-                observer.input(out.stage(), b);
+                show(out.stage(), b, observer);
             }
             observer.inputsComplete(out);
             for (int chunk = 0; chunk < chunking.count(); chunk++) {
@@ -354,6 +346,18 @@ public final class LayerPass implements AutoCloseable {
                 steps.addProjection(activated.open(chunk), out, afterMlp(weights), stream);
                 hidden.store(chunk, stream);
             }
+        }
+    }
+
+    private void show(Stage stage, DeviceMatrix x, StageObserver observer) {
+        chunking.blocks(x).forEach(block -> observer.input(stage, block));
+    }
+
+    private void show(Stage stage, int chunk, DeviceMatrix x, StageInputs observer) {
+        int block = chunking.firstBlock(chunk);
+        for (DeviceMatrix rows : chunking.blocks(x)) {
+            observer.input(stage, block, rows);
+            block++;
         }
     }
 
@@ -381,19 +385,11 @@ public final class LayerPass implements AutoCloseable {
         observer.inputsComplete(in);
         activations(routed, expert, in, (chunk, b) -> observer.input(feedForward.out(), b));
         observer.inputsComplete(weights.stage(feedForward.out()));
-        DeviceMatrix activated = DeviceMatrix.allocate(
-                device,
-                "activated gate",
-                operandType,
-                chunking.mostTokens(),
-                feedForward.out().in());
-        try (var buffer = activated.buffer()) {
-            for (int chunk = 0; chunk < chunking.count(); chunk++) {
-                DeviceMatrix stream = hidden.open(chunk);
-                addExpert(weights, expert, routed, chunk, activated, stream);
-                hidden.store(chunk, stream);
-            }
-        }
+        activations(routed, expert, in, (chunk, b) -> {
+            DeviceMatrix stream = hidden.open(chunk);
+            routed.add(chunk, steps.project(b, weights.stage(feedForward.out())), stream);
+            hidden.store(chunk, stream);
+        });
     }
 
     private ActivationStore store(String name, int width, ActivationStore.Placement placement) {

@@ -97,7 +97,8 @@ public record ModelStructure(
         return expertsOf(config, layer)
                 .map(experts -> new Router(
                         new LinearSpec(
-                                layer.name(config.family().experts().orElseThrow().router()),
+                                layer.name(
+                                        config.family().experts().orElseThrow().router()),
                                 config.hiddenSize(),
                                 experts.count(),
                                 false),
@@ -131,8 +132,7 @@ public record ModelStructure(
             return within.map(tensor -> new Norm(name(tensor), flavour));
         }
 
-        FeedForward feedForward(
-                OptionalInt expert, List<String> in, String out, int hidden, int inner, boolean bias) {
+        FeedForward feedForward(OptionalInt expert, List<String> in, String out, int hidden, int inner, boolean bias) {
             return new FeedForward(
                     stage(Stage.Kind.MLP_IN, expert, in, hidden, List.of(inner, inner), bias),
                     stage(Stage.Kind.MLP_OUT, expert, List.of(out), inner, List.of(hidden), bias));
@@ -140,12 +140,7 @@ public record ModelStructure(
 
         /** A linear for each name and width, or a fused one of all widths where there is but one name. */
         Stage stage(
-                Stage.Kind kind,
-                OptionalInt expert,
-                List<String> modules,
-                int in,
-                List<Integer> widths,
-                boolean bias) {
+                Stage.Kind kind, OptionalInt expert, List<String> modules, int in, List<Integer> widths, boolean bias) {
             List<LinearSpec> linears = new ArrayList<>();
             if (modules.size() == 1) {
                 int all = widths.stream().mapToInt(Integer::intValue).sum();

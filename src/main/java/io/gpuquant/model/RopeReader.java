@@ -64,8 +64,8 @@ final class RopeReader {
         double localTheta = config.positiveNumber(LOCAL_THETA, DEFAULT_LOCAL_THETA);
         return new Ropes(
                 read(whole.or(() -> parameters), defaultTheta),
-                windowed.map(local -> new RopeParameters(
-                                local.positiveNumber(THETA, localTheta), scaling(local, headDim)))
+                windowed.map(local ->
+                                new RopeParameters(local.positiveNumber(THETA, localTheta), scaling(local, headDim)))
                         .orElseGet(() -> new RopeParameters(localTheta, new RopeScaling.None())));
     }
 

@@ -28,15 +28,11 @@ public final class RoutedTokens implements AutoCloseable {
     private final DeviceMatrix shares;
     private final DeviceMatrix slots;
     private final DeviceMatrix gathered;
-    /** Slots of the tokens that go to an expert, by chunk and expert, in rising order. */
+    /** Slots within their chunk of the tokens that go to an expert, by block and expert, in rising order. */
     private final int[][][] slotsOf;
 
     RoutedTokens(
-            Device device,
-            Router router,
-            DType operandType,
-            Chunking chunking,
-            ActivationStore.Placement placement) {
+            Device device, Router router, DType operandType, Chunking chunking, ActivationStore.Placement placement) {
         this.device = device;
         this.router = router;
         this.chunking = chunking;
@@ -46,11 +42,10 @@ public final class RoutedTokens implements AutoCloseable {
         normalized = new ActivationStore(device, "inputs of experts", chunking, operandType, hidden, placement);
         logits = allocate("router logits", DType.F32, most, router.linear().out());
         ids = allocate("experts of tokens", DType.I32, most, router.perToken());
-        shares = allocate(
-                "shares of experts", DType.F32, Math.toIntExact(chunking.totalTokens()), router.perToken());
+        shares = allocate("shares of experts", DType.F32, Math.toIntExact(chunking.totalTokens()), router.perToken());
         slots = allocate("tokens of an expert", DType.I32, 1, most);
         gathered = allocate("inputs of an expert", operandType, most, hidden);
-        slotsOf = new int[chunking.count()][][];
+        slotsOf = new int[chunking.blocks()][][];
     }
 
     private DeviceMatrix allocate(String name, DType dtype, int rows, int columns) {
@@ -79,13 +74,23 @@ public final class RoutedTokens implements AutoCloseable {
         int tokens = x.rows();
         DeviceMatrix rows = logits.rows(0, tokens);
         DeviceMatrix chosen = ids.rows(0, tokens);
-        device.blas().gemm(device.stream(), Gemm.ofTransposedB(x, weights.router(), rows));
-        kernels.route(
-                rows, router.normalized() ? Shares.OF_CHOSEN : Shares.OF_ALL, chosen, sharesOf(chunk, tokens));
+        List<DeviceMatrix> inputs = chunking.blocks(x);
+        List<DeviceMatrix> outputs = chunking.blocks(rows);
+        for (int block = 0; block < inputs.size(); block++) {
+            device.blas()
+                    .gemm(
+                            device.stream(),
+                            Gemm.ofTransposedB(inputs.get(block), weights.router(), outputs.get(block)));
+        }
+        kernels.route(rows, router.normalized() ? Shares.OF_CHOSEN : Shares.OF_ALL, chosen, sharesOf(chunk, tokens));
         int[] experts = spread(tokens);
         device.stream().copyToHost(chosen, MemorySegment.ofArray(experts));
         device.stream().synchronize();
-        slotsOf[chunk] = slotsByExpert(experts);
+        int perBlock = chunking.blockTokens() * router.perToken();
+        for (int first = 0; first < experts.length; first += perBlock) {
+            slotsOf[chunking.firstBlock(chunk) + first / perBlock] =
+                    slotsByExpert(experts, first, Math.min(experts.length, first + perBlock));
+        }
     }
 
     /**
@@ -103,17 +108,18 @@ public final class RoutedTokens implements AutoCloseable {
         return experts;
     }
 
-    private int[][] slotsByExpert(int... experts) {
+    /** Slots of a chunk from one to before another. */
+    private int[][] slotsByExpert(int[] experts, int from, int to) {
         int[] counts = new int[router.linear().out()];
-        for (int expert : experts) {
-            counts[expert]++;
+        for (int slot = from; slot < to; slot++) {
+            counts[experts[slot]]++;
         }
         int[][] result = new int[counts.length][];
         for (int expert = 0; expert < counts.length; expert++) {
             result[expert] = new int[counts[expert]];
         }
         int[] done = new int[counts.length];
-        for (int slot = 0; slot < experts.length; slot++) {
+        for (int slot = from; slot < to; slot++) {
             int expert = experts[slot];
             result[expert][done[expert]++] = slot;
         }
@@ -127,8 +133,8 @@ public final class RoutedTokens implements AutoCloseable {
     /** How many tokens go to an expert. */
     public long tokens(int expert) {
         long tokens = 0;
-        for (int[][] chunk : slotsOf) {
-            tokens += chunk[expert].length;
+        for (int[][] block : slotsOf) {
+            tokens += block[expert].length;
         }
         return tokens;
     }
@@ -138,35 +144,40 @@ public final class RoutedTokens implements AutoCloseable {
         return chunking.totalTokens();
     }
 
-    /** Shows all tokens, chunk by chunk. */
+    /** Shows all tokens, block by block. */
     public void forEach(Rows rows) {
         for (int chunk = 0; chunk < chunking.count(); chunk++) {
-            rows.accept(chunk, normalized.open(chunk));
+            for (DeviceMatrix block : chunking.blocks(normalized.open(chunk))) {
+                rows.accept(chunk, block);
+            }
         }
     }
 
-    /** Shows the tokens that go to an expert, chunk by chunk; chunks of which none does are left out. */
+    /** Shows the tokens that go to an expert, block by block; blocks of which none does are left out. */
     public void forEach(int expert, Rows rows) {
         for (int chunk = 0; chunk < chunking.count(); chunk++) {
             forEach(expert, chunk, rows);
         }
     }
 
-    /** Shows the tokens of a chunk that go to an expert, if there are any. */
+    /** Shows the tokens of a chunk that go to an expert, block by block. */
     void forEach(int expert, int chunk, Rows rows) {
-        int[] wanted = slotsOf[chunk][expert];
-        if (wanted.length > 0) {
-            DeviceMatrix list = slots.columns(0, wanted.length);
-            device.stream().copyToDevice(MemorySegment.ofArray(wanted), list);
-            DeviceMatrix x = gathered.rows(0, wanted.length);
-            kernels.gather(normalized.open(chunk), list, router.perToken(), x);
-            rows.accept(chunk, x);
+        int blocks = Math.ceilDiv(chunking.tokens(chunk), chunking.blockTokens());
+        for (int block = 0; block < blocks; block++) {
+            int[] wanted = slotsOf[chunking.firstBlock(chunk) + block][expert];
+            if (wanted.length > 0) {
+                DeviceMatrix list = slots.columns(0, wanted.length);
+                device.stream().copyToDevice(MemorySegment.ofArray(wanted), list);
+                DeviceMatrix x = gathered.rows(0, wanted.length);
+                kernels.gather(normalized.open(chunk), list, router.perToken(), x);
+                rows.accept(chunk, x);
+            }
         }
     }
 
     /**
      * Adds what an expert makes of the tokens of a chunk to the residual stream. To be called from {@link Rows} for the
-     * same expert and chunk.
+     * same expert, chunk and block.
      *
      * @param delta F32 [tokens of the expert, hidden size], dense
      * @param stream F32 [tokens, hidden size]

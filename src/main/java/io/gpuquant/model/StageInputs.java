@@ -9,9 +9,9 @@ public interface StageInputs {
     StageInputs IGNORED = (stage, chunk, x) -> {};
 
     /**
-     * Called once per chunk and stage.
+     * Called once per block of tokens and stage.
      *
      * @param x the input of the stage's linears, operand type [tokens, in]; valid during the call
      */
-    void input(Stage stage, int chunk, DeviceMatrix x);
+    void input(Stage stage, int block, DeviceMatrix x);
 }

@@ -16,6 +16,7 @@ final class StepRunner implements AutoCloseable {
 
     private final Device device;
     private final ModelConfig config;
+    private final Chunking chunking;
     private final Attention attention;
     private final NormKernels norms;
     private final ActivationKernels activations;
@@ -33,6 +34,7 @@ final class StepRunner implements AutoCloseable {
             Chunking chunking) {
         this.device = device;
         this.config = config;
+        this.chunking = chunking;
         norms = new NormKernels(device.stream());
         activations = new ActivationKernels(device.stream());
         int tokens = chunking.mostTokens();
@@ -71,7 +73,10 @@ final class StepRunner implements AutoCloseable {
     void activate(DeviceMatrix x, StageWeights weights, DeviceMatrix out) {
         int inner = weights.stage().handedOn();
         DeviceMatrix product = multiply(
-                x, weights, DeviceMatrix.of(gateAndUp.buffer(), DType.F32, x.rows(), weights.stage().out()));
+                x,
+                weights,
+                DeviceMatrix.of(
+                        gateAndUp.buffer(), DType.F32, x.rows(), weights.stage().out()));
         DeviceMatrix gate = product.columns(0, inner);
         DeviceMatrix up = product.columns(inner, inner);
         switch (config.activation()) {
@@ -102,7 +107,11 @@ final class StepRunner implements AutoCloseable {
     }
 
     private DeviceMatrix multiply(DeviceMatrix x, StageWeights weights, DeviceMatrix product) {
-        device.blas().gemm(device.stream(), Gemm.ofTransposedB(x, weights.stacked(), product));
+        List<DeviceMatrix> inputs = chunking.blocks(x);
+        List<DeviceMatrix> outputs = chunking.blocks(product);
+        for (int i = 0; i < inputs.size(); i++) {
+            device.blas().gemm(device.stream(), Gemm.ofTransposedB(inputs.get(i), weights.stacked(), outputs.get(i)));
+        }
         DeviceMatrix bias = weights.bias();
         if (bias != null) {
             activations.addBias(product, bias);

@@ -26,10 +26,28 @@ final class AccessPattern {
         return distinct(mask, addresses, bytes, SECTOR_BYTES);
     }
 
+    /** The fewest passes over the banks: one for each part of the warp that has lanes. */
+    static int idealPasses(int mask, int bytes) {
+        int lanesPerPart = lanesPerPart(bytes);
+        int passes = 0;
+        for (int first = 0; first < Operation.LANES; first += lanesPerPart) {
+            passes += (mask & partMask(lanesPerPart) << first) != 0 ? 1 : 0;
+        }
+        return passes;
+    }
+
+    private static int lanesPerPart(int bytes) {
+        return Math.clamp(PASS_BYTES / bytes, 1, Operation.LANES);
+    }
+
+    private static int partMask(int lanesPerPart) {
+        return lanesPerPart == Operation.LANES ? Operation.ALL_LANES : (1 << lanesPerPart) - 1;
+    }
+
     /** Wide accesses are served by parts of the warp that fill the banks once; in each part a bank serves one word a pass. */
     int passes(int mask, long[] addresses, int bytes) {
-        int lanesPerPart = Math.max(1, Math.min(Operation.LANES, PASS_BYTES / bytes));
-        int partMask = lanesPerPart == Operation.LANES ? Operation.ALL_LANES : (1 << lanesPerPart) - 1;
+        int lanesPerPart = lanesPerPart(bytes);
+        int partMask = partMask(lanesPerPart);
         int passes = 0;
         for (int first = 0; first < Operation.LANES; first += lanesPerPart) {
             int part = mask & partMask << first;

@@ -14,6 +14,7 @@ public final class LaunchStatistics {
     private long globalIdealSectors;
     private long sharedRequests;
     private long sharedWavefronts;
+    private long sharedIdealWavefronts;
 
     /**
      * @param code of the kernel that runs
@@ -41,6 +42,7 @@ public final class LaunchStatistics {
         if (mask != 0) {
             sharedRequests++;
             sharedWavefronts += pattern.passes(mask, addresses, bytes);
+            sharedIdealWavefronts += AccessPattern.idealPasses(mask, bytes);
         }
     }
 
@@ -78,5 +80,10 @@ public final class LaunchStatistics {
     /** Passes those took over the 32 banks; more than needed where lanes meet in a bank. */
     public long sharedWavefronts() {
         return sharedWavefronts;
+    }
+
+    /** Passes the same accesses would take if no two lanes met in a bank. */
+    public long sharedIdealWavefronts() {
+        return sharedIdealWavefronts;
     }
 }

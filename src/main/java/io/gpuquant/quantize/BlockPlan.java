@@ -41,6 +41,35 @@ record BlockPlan(List<Block> blocks, int groupSize) {
         }
     }
 
+    /**
+     * Consecutive blocks that a matrix product takes together.
+     *
+     * @param firstBlock the number of the first
+     * @param endBlock the number of the one after the last
+     * @param start the first column of the first
+     * @param end the column after the last
+     */
+    record Run(int firstBlock, int endBlock, int start, int end) {
+
+        int width() {
+            return end - start;
+        }
+    }
+
+    /** All blocks in runs of at most {@code widest} columns, from left to right; a block that is wider is a run by itself. */
+    List<Run> runs(int widest) {
+        List<Run> runs = new ArrayList<>();
+        int first = 0;
+        for (int i = 1; i <= blocks.size(); i++) {
+            int start = blocks.get(first).start();
+            if (i == blocks.size() || blocks.get(i).end() - start > widest) {
+                runs.add(new Run(first, i, start, blocks.get(i - 1).end()));
+                first = i;
+            }
+        }
+        return runs;
+    }
+
     /** Whether groups are wider than a block, so that their scales cannot be found inside one. */
     boolean hasWideGroups() {
         return groupSize > HessianKernels.BLOCK;

@@ -3,7 +3,9 @@ package io.gpuquant.quantize;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceBuffer;
 import io.gpuquant.device.DeviceMatrix;
+import io.gpuquant.device.Event;
 import io.gpuquant.device.Gemm;
+import io.gpuquant.device.Stream;
 import io.gpuquant.kernels.ConvertKernels;
 import io.gpuquant.kernels.HessianKernels;
 import io.gpuquant.tensor.DType;
@@ -20,19 +22,34 @@ import java.util.List;
  * first. GPTQ needs the upper Cholesky factor of H⁻¹, which is R⁻¹; of that only the diagonal blocks are ever used, because
  * the weights at the start of a block follow from R itself: see {@link GptqMethod}. Half a Cholesky factorization, where
  * inverting H takes two and more.
+ *
+ * <p>Blocks are factored in panels of two, so that the update of what is left of the Hessian, where the work is, sums over
+ * 256 columns: 64 operations for each byte of it that is read and written, more than any GPU's memory needs to keep up. While
+ * the compute stream updates the rest with one panel, a second stream updates and factors the next (look-ahead), so that the
+ * chain of small launches is hidden. All of it is queued without waiting; a bad pivot is found by a status word, read once at
+ * the end. Products are in float32 throughout.
  */
 final class Factorization {
 
+    /** Columns of a panel: two of the widest blocks. */
+    private static final int PANEL = 2 * HessianKernels.BLOCK;
+
     /** Columns that one product of the trailing update covers; only tiles on and above the diagonal are computed. */
-    private static final int PANEL = 512;
+    private static final int STRIP = 512;
 
     private final Device device;
     private final BlockPlan plan;
+    private final List<BlockPlan.Run> panels;
+
+    /** Where panels are factored. */
+    private final Stream ahead;
+
     private final HessianKernels kernels;
-    private final ConvertKernels copies;
+    private final HessianKernels kernelsAhead;
+    private final ConvertKernels copiesAhead;
     private final DeviceMatrix factor;
     private final List<DeviceMatrix> inverses = new ArrayList<>();
-    private final DeviceMatrix panel;
+    private final DeviceMatrix solved;
     private final DeviceMatrix status;
 
     /**
@@ -44,8 +61,11 @@ final class Factorization {
     Factorization(Device device, Scratch memory, BlockPlan plan, int n) {
         this.device = device;
         this.plan = plan;
+        panels = plan.runs(PANEL);
+        ahead = device.transferStream();
         kernels = new HessianKernels(device.stream());
-        copies = new ConvertKernels(device.stream());
+        kernelsAhead = new HessianKernels(ahead);
+        copiesAhead = new ConvertKernels(ahead);
         factor = memory.matrix("Hessian", DType.F32, n, n);
         DeviceBuffer inverseBuffer = memory.buffer(
                 "inverses of diagonal blocks",
@@ -59,7 +79,7 @@ final class Factorization {
         // Where a block is not positive definite it gets no inverse, but the work that is queued behind it still reads
         // one.
         device.stream().clear(inverseBuffer, 0, bytes);
-        panel = memory.matrix("panel of the Hessian", DType.F32, n, HessianKernels.BLOCK);
+        solved = memory.matrix("panel of the Hessian", DType.F32, n, HessianKernels.BLOCK);
         status = memory.matrix("status of the factorization", DType.I32, 1, 1);
     }
 
@@ -76,14 +96,7 @@ final class Factorization {
     boolean factor(DeviceMatrix gram, DeviceMatrix order, float damping) {
         kernels.prepare(gram, order, damping, factor);
         device.stream().clear(status);
-        for (int i = plan.blocks().size() - 1; i >= 0; i--) {
-            BlockPlan.Block block = plan.blocks().get(i);
-            kernels.factorDiagonal(rows(block.start(), block.width(), block), inverses.get(i), status, block.start());
-            if (block.start() > 0) {
-                updatePanel(block, inverses.get(i));
-                updateTrailing(block);
-            }
-        }
+        factorPanels();
         return statusIsZero();
     }
 
@@ -103,33 +116,69 @@ final class Factorization {
         return values;
     }
 
-    /** The rows above a block times the transposed inverse of its diagonal block. */
-    private void updatePanel(BlockPlan.Block block, DeviceMatrix inverse) {
-        DeviceMatrix above = rows(0, block.start(), block);
-        DeviceMatrix product = panel(block);
-        device.blas().gemm(device.stream(), Gemm.ofTransposedB(above, inverse, product));
-        copies.copy(product, above);
+    /**
+     * Queues the factorization, from the last panel to the first. The compute stream's update by one panel and the second
+     * stream's work on the next write to different columns, and both read the first panel; the second stream goes on to the
+     * panel after that when the update has reached its columns.
+     */
+    private void factorPanels() {
+        Stream main = device.stream();
+        ahead.await(main.record());
+        factorPanel(panels.getLast());
+        for (int i = panels.size() - 1; i > 0; i--) {
+            BlockPlan.Run panel = panels.get(i);
+            BlockPlan.Run next = panels.get(i - 1);
+            Event factored = ahead.record();
+            update(ahead, panel, next.start(), next.end());
+            factorPanel(next);
+            main.await(factored);
+            for (int column = 0; column < next.start(); column += STRIP) {
+                update(main, panel, column, Math.min(column + STRIP, next.start()));
+            }
+            ahead.await(main.record());
+        }
+        main.await(ahead.record());
     }
 
-    /** Subtracts the panel's outer product from what is left of the Hessian. */
-    private void updateTrailing(BlockPlan.Block block) {
-        DeviceMatrix product = panel(block);
-        for (int column = 0; column < block.start(); column += PANEL) {
-            int width = Math.min(PANEL, block.start() - column);
-            int height = column + width;
-            device.blas()
-                    .gemm(
-                            device.stream(),
-                            Gemm.ofTransposedB(
-                                            product.rows(0, height),
-                                            product.rows(column, width),
-                                            factor.rows(0, height).columns(column, width))
-                                    .scaled(-1, 1));
+    /** Factors a panel whose columns are up to date. */
+    private void factorPanel(BlockPlan.Run panel) {
+        for (int i = panel.endBlock() - 1; i >= panel.firstBlock(); i--) {
+            BlockPlan.Block block = plan.blocks().get(i);
+            kernelsAhead.factorDiagonal(
+                    rows(block.start(), block.width(), block), inverses.get(i), status, block.start());
+            if (block.start() > 0) {
+                solve(block, inverses.get(i));
+            }
+            if (i > panel.firstBlock()) {
+                subtract(ahead, rows(0, block.start(), block), panel.start(), block.start());
+            }
         }
     }
 
-    private DeviceMatrix panel(BlockPlan.Block block) {
-        return new DeviceMatrix(panel.buffer(), 0, DType.F32, block.start(), block.width(), block.width());
+    /** The rows above a block times the transposed inverse of its diagonal block. */
+    private void solve(BlockPlan.Block block, DeviceMatrix inverse) {
+        DeviceMatrix above = rows(0, block.start(), block);
+        DeviceMatrix product =
+                new DeviceMatrix(solved.buffer(), 0, DType.F32, block.start(), block.width(), block.width());
+        device.blas().gemm(ahead, Gemm.ofTransposedB(above, inverse, product));
+        copiesAhead.copy(product, above);
+    }
+
+    /** Subtracts a panel's outer product from columns {@code from} to {@code to - 1}, as far down as the diagonal. */
+    private void update(Stream stream, BlockPlan.Run panel, int from, int to) {
+        subtract(stream, factor.rows(0, to).columns(panel.start(), panel.width()), from, to);
+    }
+
+    /** Subtracts {@code factors factorsᵀ} from columns {@code from} to {@code to - 1} of the rows that {@code factors} has. */
+    private void subtract(Stream stream, DeviceMatrix factors, int from, int to) {
+        device.blas()
+                .gemm(
+                        stream,
+                        Gemm.ofTransposedB(
+                                        factors,
+                                        factors.rows(from, to - from),
+                                        factor.rows(0, factors.rows()).columns(from, to - from))
+                                .scaled(-1, 1));
     }
 
     private boolean statusIsZero() {
@@ -139,6 +188,11 @@ final class Factorization {
             device.stream().synchronize();
             return value.get(ValueLayout.JAVA_INT, 0) == 0;
         }
+    }
+
+    /** R. */
+    DeviceMatrix factor() {
+        return factor;
     }
 
     /** Rows of R in the columns of a block. */

@@ -7,10 +7,12 @@ import io.gpuquant.device.Gemm;
 import io.gpuquant.kernels.ActivationKernels;
 import io.gpuquant.kernels.ConvertKernels;
 import io.gpuquant.kernels.GptqBlock;
+import io.gpuquant.kernels.GptqShape;
 import io.gpuquant.kernels.HessianKernels;
 import io.gpuquant.kernels.QuantizationGrid;
 import io.gpuquant.kernels.QuantizeKernels;
 import io.gpuquant.tensor.DType;
+import java.util.List;
 
 /**
  * GPTQ over all blocks of columns, from left to right, without the inverse of the Hessian.
@@ -19,8 +21,16 @@ import io.gpuquant.tensor.DType;
  * updates have reached when the turn comes to a block G are {@code W_G + (E R)_G R_GG⁻¹}, where E holds the errors {@code W -
  * Ŵ} of the columns before G and zeros elsewhere: from {@code (W - W') = -E R U} restricted to G. So a block needs one product
  * with the finished columns and one with a small inverse, and inside it the ordinary loop runs with {@code U_GG = R_GG⁻¹}.
+ *
+ * <p>A product for a single block has so few tiles that most of a GPU would idle. So blocks are taken in runs of up to 512
+ * columns: one product brings the errors of everything before a run to all of its columns, and inside the run each block,
+ * when it is done, adds its own to the blocks after it. The cuts do not depend on how many rows there are, so a linear has the
+ * same codes alone and beside others that share its input.
  */
 final class GptqLoop {
+
+    /** Columns that one product with all finished columns covers. */
+    private static final int RUN = 512;
 
     private final Device device;
     private final QuantizationGrid grid;
@@ -33,6 +43,7 @@ final class GptqLoop {
     private final QuantizeKernels kernels;
     private final ConvertKernels copies;
     private final DeviceBuffer stateBuffer;
+    private final List<BlockPlan.Run> runs;
     private final DeviceBuffer productBuffer;
     private final DeviceMatrix loss;
 
@@ -64,7 +75,9 @@ final class GptqLoop {
         int rows = result.codes().rows();
         long bytes = DType.F32.bytes((long) rows * HessianKernels.BLOCK);
         stateBuffer = memory.buffer("weights of a block", bytes);
-        productBuffer = memory.buffer("errors times factor", bytes);
+        runs = plan.runs(RUN);
+        int widest = runs.stream().mapToInt(BlockPlan.Run::width).max().orElse(0);
+        productBuffer = memory.buffer("errors times factor", DType.F32.bytes((long) rows * widest));
         loss = memory.matrix("loss of each row", DType.F32, 1, rows);
         device.stream().clear(loss);
     }
@@ -75,39 +88,65 @@ final class GptqLoop {
      * @param weights F32 [rows, in], dense, columns in the order of their turns; overwritten by the errors
      */
     void run(DeviceMatrix weights) {
-        for (int i = 0; i < plan.blocks().size(); i++) {
-            BlockPlan.Block block = plan.blocks().get(i);
-            boolean groupStarts = block.start() % plan.groupSize() == 0;
-            if (plan.hasWideGroups() && !scalesAreGiven && groupStarts) {
-                findWideGrid(weights, i);
+        for (BlockPlan.Run run : runs) {
+            DeviceMatrix product = view(productBuffer, weights.rows(), run.width());
+            if (run.start() > 0) {
+                multiply(Gemm.of(
+                        weights.columns(0, run.start()), factor(0, run.start(), run.start(), run.end()), product));
             }
-            DeviceMatrix columns = weights.columns(block.start(), block.width());
-            DeviceMatrix state = view(stateBuffer, columns.rows(), block.width());
-            copies.copy(columns, state);
-            if (block.start() > 0) {
-                addShift(weights, i, state);
+            for (int i = run.firstBlock(); i < run.endBlock(); i++) {
+                BlockPlan.Block block = plan.blocks().get(i);
+                boolean groupStarts = block.start() % plan.groupSize() == 0;
+                if (plan.hasWideGroups() && !scalesAreGiven && groupStarts) {
+                    findWideGrid(weights, i);
+                }
+                quantize(weights, i, product.columns(block.start() - run.start(), block.width()));
+                if (block.end() < run.end()) {
+                    addErrors(weights, block, run, product);
+                }
             }
-            kernels.gptqBlock(
-                    new GptqBlock(
-                            columns,
-                            state,
-                            factorization.inverse(i),
-                            result.codes().columns(block.start(), block.width()),
-                            result.scales(),
-                            result.zeros(),
-                            groups.columns(block.start(), block.width()),
-                            scalesAreGiven || plan.hasWideGroups() ? 0 : plan.groupSize(),
-                            loss),
-                    grid);
         }
     }
 
-    /** Adds to {@code state} what the errors of all columns before a block move its weights by. */
-    private void addShift(DeviceMatrix weights, int index, DeviceMatrix state) {
+    /**
+     * Quantizes a block.
+     *
+     * @param product the errors of all columns before it times their rows of the factor; of no account for the first block
+     */
+    private void quantize(DeviceMatrix weights, int index, DeviceMatrix product) {
         BlockPlan.Block block = plan.blocks().get(index);
-        DeviceMatrix product = view(productBuffer, weights.rows(), block.width());
-        multiply(Gemm.of(weights.columns(0, block.start()), factorization.rows(0, block.start(), block), product));
-        multiply(Gemm.of(product, factorization.inverse(index), state).scaled(1, 1));
+        DeviceMatrix columns = weights.columns(block.start(), block.width());
+        DeviceMatrix state = view(stateBuffer, columns.rows(), block.width());
+        copies.copy(columns, state);
+        if (block.start() > 0) {
+            multiply(Gemm.of(product, factorization.inverse(index), state).scaled(1, 1));
+        }
+        GptqBlock turn = new GptqBlock(
+                columns,
+                state,
+                factorization.inverse(index),
+                result.codes().columns(block.start(), block.width()),
+                result.scales(),
+                result.zeros(),
+                groups.columns(block.start(), block.width()),
+                scalesAreGiven || plan.hasWideGroups() ? 0 : plan.groupSize(),
+                loss);
+        kernels.gptqBlock(turn, grid, GptqShape.of(turn, grid, device.info().multiprocessors()));
+    }
+
+    /** Adds what the errors of a block contribute to the rest of its run. */
+    private void addErrors(DeviceMatrix weights, BlockPlan.Block block, BlockPlan.Run run, DeviceMatrix product) {
+        DeviceMatrix rest = product.columns(block.end() - run.start(), run.end() - block.end());
+        multiply(Gemm.of(
+                        weights.columns(block.start(), block.width()),
+                        factor(block.start(), block.width(), block.end(), run.end()),
+                        rest)
+                .scaled(1, block.start() > 0 ? 1 : 0));
+    }
+
+    /** Rows of R from {@code first} on in columns {@code from} to {@code to - 1}. */
+    private DeviceMatrix factor(int first, int count, int from, int to) {
+        return factorization.factor().rows(first, count).columns(from, to - from);
     }
 
     /**
@@ -143,7 +182,7 @@ final class GptqLoop {
             if (within >= plan.groupSize()) {
                 return;
             }
-            DeviceMatrix rightSide = view(productBuffer, weights.rows(), block.width());
+            DeviceMatrix rightSide = view(stateBuffer, weights.rows(), block.width());
             multiply(Gemm.of(errors, factorization.rows(0, start, block), rightSide));
             if (within > 0) {
                 multiply(Gemm.of(shift.columns(0, within), factorization.rows(start, within, block), rightSide)

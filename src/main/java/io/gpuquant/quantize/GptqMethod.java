@@ -9,6 +9,7 @@ import io.gpuquant.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /**
  * GPTQ (Frantar et al., arXiv 2210.17323): columns are rounded one after another, and what each rounding does to the outputs
@@ -26,12 +27,35 @@ public final class GptqMethod implements QuantizationMethod {
 
     private final Device device;
     private final GptqOptions options;
+    private final Consumer<Phase> begins;
     private final QuantizeKernels kernels;
     private final ConvertKernels convert;
 
+    /** What a stage goes through. */
+    public enum Phase {
+        /** The Gram matrix is made whole and the order of the columns found. */
+        PREPARATION,
+        /** The Hessian is factored, with as much damping as it takes. */
+        FACTORIZATION,
+        /** Columns are rounded in turn. */
+        ROUNDING,
+        /** Errors of the outputs are summed up; before rounding those of weights of zero. */
+        ERRORS
+    }
+
     public GptqMethod(Device device, GptqOptions options) {
+        this(device, options, phase -> {});
+    }
+
+    /**
+     * With someone who wants to know how far it is.
+     *
+     * @param begins told of each phase when its work begins to be queued
+     */
+    public GptqMethod(Device device, GptqOptions options, Consumer<Phase> begins) {
         this.device = device;
         this.options = options;
+        this.begins = begins;
         kernels = new QuantizeKernels(device.stream());
         convert = new ConvertKernels(device.stream());
     }
@@ -47,6 +71,7 @@ public final class GptqMethod implements QuantizationMethod {
         if (gram == null) {
             throw new IllegalArgumentException("GPTQ of " + task.names() + " without a Gram matrix");
         }
+        begins.accept(Phase.PREPARATION);
         float[] diagonal = GramDiagonal.of(device, gram);
         GramDiagonal.requireFinite(diagonal, task.names().getFirst());
         new HessianKernels(device.stream()).symmetrize(gram);
@@ -62,6 +87,7 @@ public final class GptqMethod implements QuantizationMethod {
         BlockPlan plan = BlockPlan.of(task.in(), options.staticGroups() ? 1 : groupSize);
         try (Scratch memory = new Scratch(device)) {
             DeviceMatrix turns = memory.integers("order of columns", order.order());
+            begins.accept(Phase.FACTORIZATION);
             Factorization factorization = new Factorization(device, memory, plan, task.in());
             Optional<Damping> damping = factor(factorization, plan, gram, turns, mean(diagonal));
             if (damping.isEmpty()) {
@@ -148,12 +174,15 @@ public final class GptqMethod implements QuantizationMethod {
         int groupSize = task.groupSize(options.groupSize());
         StageBuffers result = StageBuffers.allocate(device, task, task.in() / groupSize);
         try {
+            begins.accept(Phase.ERRORS);
             WeightedNorms norms = new WeightedNorms(device);
             double[] before = norms.of(task, task.weights(), gram);
+            begins.accept(Phase.ROUNDING);
             if (options.staticGroups()) {
                 kernels.findGrids(task.weights(), groupSize, options.grid(), result.scales(), result.zeros());
             }
             loop(task, order, turns, plan, factorization, result);
+            begins.accept(Phase.ERRORS);
             double[] after = norms.of(task, task.weights(), gram);
             return new QuantizedStage(
                     result.codes(),

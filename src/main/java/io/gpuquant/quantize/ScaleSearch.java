@@ -129,8 +129,7 @@ public final class ScaleSearch {
         }
     }
 
-    private void makeScales(
-            int in, List<? extends Part> parts, Mean inputs, int groupSize, DeviceMatrix scales) {
+    private void makeScales(int in, List<? extends Part> parts, Mean inputs, int groupSize, DeviceMatrix scales) {
         if (!options.duo()) {
             kernels.candidateScales(inputs, null, scales);
             return;

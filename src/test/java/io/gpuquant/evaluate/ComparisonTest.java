@@ -128,7 +128,8 @@ class ComparisonTest {
             double square = 0;
             for (int[] ids : sequences) {
                 // The MLP's input is that of the third stage.
-                for (double[] x : ReferenceDecoder.of(base).run(ids).stageInputs().get(2)) {
+                for (double[] x :
+                        ReferenceDecoder.of(base).run(ids).stageInputs().get(2)) {
                     for (int row = 0; row < w.length / x.length; row++) {
                         double y = 0;
                         double difference = 0;

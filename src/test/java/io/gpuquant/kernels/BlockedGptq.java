@@ -112,7 +112,8 @@ final class BlockedGptq {
                             rig.integers(1, size, columnGroups),
                             scheme.gridsComeFirst() ? 0 : scheme.groupSize(),
                             loss),
-                    scheme.grid());
+                    scheme.grid(),
+                    GptqShape.EIGHT_LANES_PER_ROW);
         }
         return result(weights, errors, codes, loss);
     }

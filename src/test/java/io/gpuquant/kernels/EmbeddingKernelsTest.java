@@ -24,7 +24,14 @@ final class EmbeddingKernelsTest {
 
     @ParameterizedTest
     @CsvSource({
-        "1, 1, 3", "33, 31, 1", "31, 33, 11.3125", "3, 127, 1", "3, 129, 7.1", "17, 64, 1", "9, 132, 11.3125", "2, 1036, 1",
+        "1, 1, 3",
+        "33, 31, 1",
+        "31, 33, 11.3125",
+        "3, 127, 1",
+        "3, 129, 7.1",
+        "17, 64, 1",
+        "9, 132, 11.3125",
+        "2, 1036, 1",
         "69, 516, 0.1"
     })
     void looksUpRowsOfAnyType(int tokens, int width, float scale) {

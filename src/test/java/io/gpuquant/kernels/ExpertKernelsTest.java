@@ -29,7 +29,15 @@ final class ExpertKernelsTest {
 
     @ParameterizedTest
     @CsvSource({
-        "1, 1, 1", "3, 4, 2", "17, 6, 6", "9, 8, 2", "5, 33, 3", "33, 31, 1", "3, 130, 8", "2, 64, 64", "70, 7, 2"
+        "1, 1, 1",
+        "3, 4, 2",
+        "17, 6, 6",
+        "9, 8, 2",
+        "5, 33, 3",
+        "33, 31, 1",
+        "3, 130, 8",
+        "2, 64, 64",
+        "70, 7, 2"
     })
     void choosesTheLargestLogits(int tokens, int experts, int chosen) {
         float[] logits = gaussian(tokens * experts, 2, experts);
@@ -74,7 +82,8 @@ final class ExpertKernelsTest {
         }
         for (int place = 0; place < chosen; place++) {
             double exact = Math.exp(row[expected.get(place)] - maximum) / sum;
-            double bound = exact * (2 * Bounds.EX2 + (4 * (maximum - row[expected.get(place)]) + experts + 8) * Bounds.ROUNDING);
+            double bound = exact
+                    * (2 * Bounds.EX2 + (4 * (maximum - row[expected.get(place)]) + experts + 8) * Bounds.ROUNDING);
             int at = place;
             Bounds.requireClose(
                     outcome.result().shares().get(token * chosen + place),

@@ -27,7 +27,13 @@ final class GegluAndCapTest {
 
     @ParameterizedTest
     @CsvSource({
-        "1, 1, 0, 1", "33, 31, 0, 31", "31, 33, 1, 40", "3, 129, 4, 132", "9, 132, 4, 136", "5, 64, 2, 64", "3, 1036, 0, 1036"
+        "1, 1, 0, 1",
+        "33, 31, 0, 31",
+        "31, 33, 1, 40",
+        "3, 129, 4, 132",
+        "9, 132, 4, 136",
+        "5, 64, 2, 64",
+        "3, 1036, 0, 1036"
     })
     void gegluIsCloseForAllTypesShapesAndWindows(int rows, int columns, int offset, int stride) {
         float[] gate = gaussian(rows * columns, 3, 1);
@@ -40,8 +46,8 @@ final class GegluAndCapTest {
     @Test
     void gegluIsCloseForGatesOfAllSizes() {
         float[] gate = {
-            0f, -0f, 1e-30f, -1e-30f, 1e-45f, 0.5f, -0.5f, 4f, -4f, 9.9f, -9.9f, -10.1f, -11f, 50f, -50f, 1e10f, -1e10f, 1e30f,
-            -1e30f
+            0f, -0f, 1e-30f, -1e-30f, 1e-45f, 0.5f, -0.5f, 4f, -4f, 9.9f, -9.9f, -10.1f, -11f, 50f, -50f, 1e10f, -1e10f,
+            1e30f, -1e30f
         };
         requireGeglu(DType.F32, 1, gate.length, new Place(0, gate.length), gate, gaussian(gate.length, 0.5, 3));
     }
@@ -67,8 +73,8 @@ final class GegluAndCapTest {
                 double exponent = 2 * ROOT * (g + 0.044715 * g * g * g);
                 double sigmoid = 1 / (1 + Math.exp(-exponent));
                 double exact = g * sigmoid * up[i];
-                double relative = (4 * Math.abs(exponent) * Bounds.ROUNDING + Bounds.EX2) * (1 - sigmoid)
-                        + 3 * Bounds.ROUNDING;
+                double relative =
+                        (4 * Math.abs(exponent) * Bounds.ROUNDING + Bounds.EX2) * (1 - sigmoid) + 3 * Bounds.ROUNDING;
                 double bound = Math.abs(exact) * Math.min(Double.isNaN(relative) ? 1 : relative, 1)
                         + 3e-37 * Math.abs(up[i])
                         + Bounds.rounding(type, exact);

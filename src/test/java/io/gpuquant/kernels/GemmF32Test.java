@@ -22,9 +22,8 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 final class GemmF32Test {
 
-    private static final KernelModule TWIN_MODULE = KernelFiles.module("twins/gemm.ptx");
     private static final Blas KERNEL = new PtxBlas();
-    private static final Blas TWIN = new PtxBlas(TWIN_MODULE, TWIN_MODULE, TWIN_MODULE);
+    private static final Blas TWIN = new PtxBlas(file -> "twins/" + file, product -> ProductTile.MEDIUM);
 
     private static Product product(int m, int n, int k) {
         return new Product(DType.F32, m, n, k);
@@ -172,7 +171,7 @@ final class GemmF32Test {
                     .int64(0)
                     .int64(0)
                     .int64(0);
-            for (KernelModule module : List.of(KernelFiles.module("gemm.ptx"), TWIN_MODULE)) {
+            for (KernelModule module : List.of(KernelFiles.module("gemm.ptx"), KernelFiles.module("twins/gemm.ptx"))) {
                 lab.stream().launch(module.entry("gemm_f32"), LaunchShape.linear(1, 256), arguments);
                 assertThat(lab.everything(c)).describedAs(module.name()).isEqualTo(ProductOracle.inOrder(dense));
             }

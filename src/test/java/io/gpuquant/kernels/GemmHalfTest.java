@@ -3,7 +3,6 @@ package io.gpuquant.kernels;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.gpuquant.device.Blas;
-import io.gpuquant.device.KernelModule;
 import io.gpuquant.ptx.MachineOptions;
 import io.gpuquant.ptx.TensorCoreModel;
 import io.gpuquant.tensor.DType;
@@ -21,9 +20,8 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 final class GemmHalfTest {
 
-    private static final KernelModule TWIN_MODULE = KernelFiles.module("twins/gemm_half.ptx");
     private static final Blas KERNEL = new PtxBlas();
-    private static final Blas TWIN = new PtxBlas(TWIN_MODULE, TWIN_MODULE, TWIN_MODULE);
+    private static final Blas TWIN = new PtxBlas(file -> "twins/" + file, product -> ProductTile.MEDIUM);
 
     static final List<DType> HALF_TYPES = List.of(DType.F16, DType.BF16);
 

@@ -1,8 +1,10 @@
 package io.gpuquant.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.within;
 
+import io.gpuquant.device.DeviceBuffer;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.kernels.QuantizationGrid.Search;
 import io.gpuquant.tensor.DType;
@@ -100,6 +102,14 @@ class GptqBlockTest {
     }
 
     @ParameterizedTest
+    @CsvSource({"true, 0, MIN_MAX", "false, 1, MSE"})
+    void findsScalesThatBf16HoldsToo(boolean symmetric, int smallestZero, Search search) {
+        Case block = Case.random(5, 32, 16, new QuantizationGrid(4, symmetric, smallestZero, search, true));
+
+        KernelRig.assertSame("block", quantize(block), oracle(block));
+    }
+
+    @ParameterizedTest
     @CsvSource({"1, 1, 4", "33, 31, 3", "5, 127, 8", "9, 128, 4", "2, 40, 2"})
     void takesGivenGridsThatChangeFromColumnToColumn(int rows, int width, int bits) {
         QuantizationGrid grid = new QuantizationGrid(bits, false, 0, Search.MIN_MAX);
@@ -109,6 +119,79 @@ class GptqBlockTest {
         KernelRig.assertSame("block", result, oracle(block));
         assertThat(result.scales).isEqualTo(block.scales);
         assertThat(result.zeros).isEqualTo(block.zeros);
+    }
+
+    /** The kernels of both shapes against the same oracle, so that they agree to the last bit. */
+    @ParameterizedTest
+    @CsvSource({
+        // rows, width, group size, bits, symmetric, smallest zero
+        "1, 1, 1, 4, true, 0",
+        "33, 31, 31, 4, false, 1",
+        "130, 47, 47, 3, false, 0",
+        "5, 127, 127, 4, false, 1",
+        "9, 128, 128, 4, true, 0",
+        "40, 96, 96, 2, false, 1",
+        "129, 20, 0, 8, false, 0",
+        "3, 128, 0, 4, true, 0"
+    })
+    void givesAThreadToEachRow(int rows, int width, int groupSize, int bits, boolean symmetric, int smallestZero) {
+        QuantizationGrid grid = new QuantizationGrid(bits, symmetric, smallestZero, Search.MIN_MAX);
+        Case block = Case.random(rows, width, groupSize, grid);
+
+        Result result = KernelRig.kernelsAndTwins(rig -> quantize(rig, block, GptqShape.THREAD_PER_ROW));
+        KernelRig.assertSame("block", result, oracle(block));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "16895, 128, MIN_MAX, 132, EIGHT_LANES_PER_ROW",
+        "16896, 128, MIN_MAX, 132, THREAD_PER_ROW",
+        "16896, 0, MSE, 132, THREAD_PER_ROW",
+        "16896, 128, MSE, 132, EIGHT_LANES_PER_ROW",
+        "16896, 64, MIN_MAX, 132, EIGHT_LANES_PER_ROW",
+        "256, 128, MIN_MAX, 2, THREAD_PER_ROW"
+    })
+    void givesAThreadToEachOfManyRowsOfOneGroupOnly(
+            int rows, int groupSize, Search search, int multiprocessors, GptqShape shape) {
+        QuantizationGrid grid = new QuantizationGrid(4, true, 0, search);
+        GptqBlock block = unallocated(rows, groupSize);
+
+        assertThat(GptqShape.of(block, grid, multiprocessors)).isEqualTo(shape);
+        LaunchRecorder stream = new LaunchRecorder();
+        new QuantizeKernels(stream).gptqBlock(block, grid, shape);
+        assertThat(stream.launches())
+                .singleElement()
+                .extracting(launch -> launch.kernel().name())
+                .isEqualTo(shape == GptqShape.THREAD_PER_ROW ? "gptq_block_rows" : "gptq_block");
+    }
+
+    @Test
+    void refusesSmallGroupsWithAThreadToEachRow() {
+        QuantizeKernels kernels = new QuantizeKernels(new LaunchRecorder());
+        QuantizationGrid grid = new QuantizationGrid(4, true, 0, Search.MIN_MAX);
+
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> kernels.gptqBlock(unallocated(8, 64), grid, GptqShape.THREAD_PER_ROW))
+                .withMessageContaining("groups of 64 in a block of 128");
+    }
+
+    /** A block of 128 columns that is nowhere. */
+    private static GptqBlock unallocated(int rows, int groupSize) {
+        return new GptqBlock(
+                unallocated(DType.F32, rows, 128),
+                unallocated(DType.F32, rows, 128),
+                unallocated(DType.F32, 128, 128),
+                unallocated(DType.U8, rows, 128),
+                unallocated(DType.F16, 2, rows),
+                unallocated(DType.U8, 2, rows),
+                unallocated(DType.I32, 1, 128),
+                groupSize,
+                unallocated(DType.F32, 1, rows));
+    }
+
+    private static DeviceMatrix unallocated(DType dtype, int rows, int columns) {
+        return DeviceMatrix.of(
+                new DeviceBuffer("nothing", 4096, dtype.bytes((long) rows * columns), () -> {}), dtype, rows, columns);
     }
 
     @Test
@@ -206,6 +289,10 @@ class GptqBlockTest {
     }
 
     private static Result quantize(KernelRig rig, Case block) {
+        return quantize(rig, block, GptqShape.EIGHT_LANES_PER_ROW);
+    }
+
+    private static Result quantize(KernelRig rig, Case block, GptqShape shape) {
         int rows = block.rows;
         int width = block.width;
         DeviceMatrix weights = rig.window(rows, width, 5, width + 3, block.weights);
@@ -227,7 +314,8 @@ class GptqBlockTest {
                                 rig.integers(1, width, block.groups),
                                 block.groupSize,
                                 loss),
-                        block.grid);
+                        block.grid,
+                        shape);
         rig.requireUntouchedAround(weights);
         rig.requireUntouchedAround(codes);
         return new Result(

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.fail;
 
 import io.gpuquant.device.Blas;
 import io.gpuquant.device.DeviceMatrix;
-import io.gpuquant.device.KernelModule;
 import io.gpuquant.ptx.MachineOptions;
 import io.gpuquant.ptx.TensorCoreModel;
 import io.gpuquant.tensor.DType;
@@ -22,9 +21,8 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 final class GramTest {
 
-    private static final KernelModule TWIN_MODULE = KernelFiles.module("twins/gram.ptx");
     private static final Blas KERNEL = new PtxBlas();
-    private static final Blas TWIN = new PtxBlas(TWIN_MODULE, TWIN_MODULE, TWIN_MODULE);
+    private static final Blas TWIN = new PtxBlas(file -> "twins/" + file, product -> ProductTile.MEDIUM);
     private static final float AROUND = 12_345f;
 
     /** X of [tokens, n] in a window, added to a random G in a window. */

@@ -38,7 +38,16 @@ final class KernelSourcesTest {
     /** The only approximations, and the families that may use them: none decides on a code or a scale. */
     private static final Set<String> MAY_APPROXIMATE = Set.of("ex2", "lg2");
 
-    private static final Set<String> MAY_BE_APPROXIMATE = Set.of("activation", "divergence", "loss", "moe", "softmax");
+    private static final Set<String> MAY_BE_APPROXIMATE = Set.of(
+            "activation",
+            "attention_64",
+            "attention_96",
+            "attention_128",
+            "attention_256",
+            "divergence",
+            "loss",
+            "moe",
+            "softmax");
 
     private static final String ENTRY = ".visible .entry ";
 
@@ -84,7 +93,7 @@ final class KernelSourcesTest {
             assertThat(head.substring(0, head.indexOf("\n{\n")))
                     .as(entry.name())
                     .contains("\n.maxntid ");
-            assertThat(entry.maxThreads()).as(entry.name()).isEqualTo(Grids.THREADS);
+            assertThat(entry.maxThreads()).as(entry.name()).isIn(Grids.THREADS, Grids.THREADS / 2);
         }
     }
 

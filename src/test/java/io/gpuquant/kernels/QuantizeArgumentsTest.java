@@ -87,7 +87,7 @@ class QuantizeArgumentsTest {
 
         rig.quantize().findGrids(weights, 8, GRID, scales, zeros);
         rig.quantize().round(weights, rig.empty(DType.U8, 0, 8), scales, zeros, groups, GRID);
-        rig.quantize().gptqBlock(block(0, 8, 8), GRID);
+        rig.quantize().gptqBlock(block(0, 8, 8), GRID, GptqShape.THREAD_PER_ROW);
         assertThat(GRID.middle()).isEqualTo(8);
     }
 

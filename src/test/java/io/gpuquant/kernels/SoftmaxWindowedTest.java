@@ -122,8 +122,7 @@ final class SoftmaxWindowedTest {
     }
 
     /** Scores of which nothing outside the windows is there, so that a checked machine would see it read. */
-    private static float[] windowed(
-            KernelRun run, DType type, int length, int window, float cap, float[] scores) {
+    private static float[] windowed(KernelRun run, DType type, int length, int window, float cap, float[] scores) {
         DeviceMatrix weights = run.empty(type, scores.length / length, length);
         DeviceMatrix matrix = run.empty(DType.F32, scores.length / length, length);
         for (int row = 0; row < matrix.rows(); row++) {

@@ -25,27 +25,32 @@ record ForwardRun(List<float[]> hidden, float[] normalized, float[] logits) {
     record Options(
             DType operandType,
             int perChunk,
+            long scoreBytes,
             ActivationStore.Placement placement,
             @Nullable Function<RopeParameters, RotaryEmbedding> ropes) {
 
         /** Everything at once, with operands of float32. */
         static final Options DEFAULT =
-                new Options(DType.F32, Integer.MAX_VALUE, ActivationStore.Placement.DEVICE, null);
+                new Options(DType.F32, Integer.MAX_VALUE, 64 << 20, ActivationStore.Placement.DEVICE, null);
 
         Options perChunk(int sequences) {
-            return new Options(operandType, sequences, placement, ropes);
+            return new Options(operandType, sequences, scoreBytes, placement, ropes);
+        }
+
+        Options scoreBytes(long bytes) {
+            return new Options(operandType, perChunk, bytes, placement, ropes);
         }
 
         Options onHost() {
-            return new Options(operandType, perChunk, ActivationStore.Placement.HOST, ropes);
+            return new Options(operandType, perChunk, scoreBytes, ActivationStore.Placement.HOST, ropes);
         }
 
         Options operands(DType type) {
-            return new Options(type, perChunk, placement, ropes);
+            return new Options(type, perChunk, scoreBytes, placement, ropes);
         }
 
         Options ropes(Function<RopeParameters, RotaryEmbedding> others) {
-            return new Options(operandType, perChunk, placement, others);
+            return new Options(operandType, perChunk, scoreBytes, placement, others);
         }
     }
 
@@ -72,8 +77,12 @@ record ForwardRun(List<float[]> hidden, float[] normalized, float[] logits) {
             int[]... sequences) {
         int width = structure.config().hiddenSize();
         DType type = options.operandType();
-        Chunking chunking =
-                new Chunking(sequences.length, sequences[0].length, Math.min(options.perChunk(), sequences.length));
+        Chunking chunking = new Chunking(
+                sequences.length,
+                sequences[0].length,
+                1,
+                Math.min(options.perChunk(), sequences.length),
+                options.scoreBytes());
         LayerPass.Placements placements = new LayerPass.Placements(options.placement(), options.placement());
         try (ActivationStore hidden =
                         new ActivationStore(device, "residual", chunking, DType.F32, width, options.placement());

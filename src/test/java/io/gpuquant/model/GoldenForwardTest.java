@@ -38,8 +38,9 @@ class GoldenForwardTest {
 
     private static Stream<String> names() throws IOException {
         try (Stream<Path> folders = Files.list(GOLDENS)) {
-            List<String> names =
-                    folders.map(folder -> folder.getFileName().toString()).sorted().toList();
+            List<String> names = folders.map(folder -> folder.getFileName().toString())
+                    .sorted()
+                    .toList();
             assertThat(names).hasSize(11);
             return names.stream();
         }
@@ -100,15 +101,15 @@ class GoldenForwardTest {
         ModelStructure structure = structure(name);
         ModelConfig config = structure.config();
         try (SafetensorsFile expected = expected(name)) {
-            ForwardRun run = run(
-                    name, structure, DType.F32, rope -> new RotaryEmbedding(rope, config.headDim()));
+            ForwardRun run = run(name, structure, DType.F32, rope -> new RotaryEmbedding(rope, config.headDim()));
 
             assertThat(Deviation.relative(run.logits(), floats(expected, "logits"), config.vocabSize()))
                     .isBetween(10 * Deviation.toleranceOfLogits(config), 0.05);
         }
     }
 
-    private ForwardRun run(String name, ModelStructure structure, DType operandType, Function<RopeParameters, RotaryEmbedding> ropes) {
+    private ForwardRun run(
+            String name, ModelStructure structure, DType operandType, Function<RopeParameters, RotaryEmbedding> ropes) {
         try (Checkpoint checkpoint = Checkpoint.open(GOLDENS.resolve(name));
                 SafetensorsFile expected = expected(name)) {
             return ForwardRun.of(

@@ -178,7 +178,8 @@ public record RandomModel(ObjectNode config, List<HostTensor> tensors) {
         private void mlp(String type, String prefix, int layer) {
             int hidden = integer("hidden_size");
             int inner = integer("intermediate_size");
-            int experts = config.path("num_local_experts").asInt(config.path("num_experts").asInt());
+            int experts = config.path("num_local_experts")
+                    .asInt(config.path("num_experts").asInt());
             if (type.equals("mixtral")) {
                 linear(prefix + "block_sparse_moe.gate", experts, hidden);
                 for (int expert = 0; expert < experts; expert++) {

@@ -195,15 +195,15 @@ public final class ReferenceDecoder {
         }
         boolean on = config.path("use_sliding_window").asBoolean();
         int period = config.path("sliding_window_pattern").asInt(6);
-        boolean windowed =
-                switch (type) {
-                    case "mistral", "mixtral", "phi3" -> true;
-                    case "qwen2", "qwen3" -> on && layer >= config.path("max_window_layers").asInt();
-                    case "qwen3_moe" -> on;
-                    case "gemma2" -> layer % 2 == 0;
-                    case "gemma3_text" -> (layer + 1) % period != 0;
-                    default -> false;
-                };
+        boolean windowed = switch (type) {
+            case "mistral", "mixtral", "phi3" -> true;
+            case "qwen2", "qwen3" ->
+                on && layer >= config.path("max_window_layers").asInt();
+            case "qwen3_moe" -> on;
+            case "gemma2" -> layer % 2 == 0;
+            case "gemma3_text" -> (layer + 1) % period != 0;
+            default -> false;
+        };
         return windowed ? window : 0;
     }
 
@@ -322,7 +322,9 @@ public final class ReferenceDecoder {
 
     private double partialRotation() {
         return config.path("partial_rotary_factor")
-                .asDouble(config.path("rope_parameters").path("partial_rotary_factor").asDouble(1));
+                .asDouble(config.path("rope_parameters")
+                        .path("partial_rotary_factor")
+                        .asDouble(1));
     }
 
     private boolean isLongRope(JsonNode scaling) {
@@ -349,15 +351,16 @@ public final class ReferenceDecoder {
             return 1;
         }
         double original = original(scaling);
-        double factor =
-                scaling.path("factor").asDouble(config.path("max_position_embeddings").doubleValue() / original);
+        double factor = scaling.path("factor")
+                .asDouble(config.path("max_position_embeddings").doubleValue() / original);
         double usual = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
         return scaling.path("attention_factor").asDouble(usual);
     }
 
     private double frequency(int pair, int rotated, int length, boolean windowed) {
         JsonNode scaling = scaling();
-        double usual = config.path("rope_theta").asDouble(type.equals("gemma3_text") || type.equals("mixtral") ? 1e6 : 10_000);
+        double usual =
+                config.path("rope_theta").asDouble(type.equals("gemma3_text") || type.equals("mixtral") ? 1e6 : 10_000);
         if (type.equals("gemma3_text") && scaling.has("full_attention")) {
             scaling = scaling.path(windowed ? "sliding_attention" : "full_attention");
         } else if (type.equals("gemma3_text") && windowed) {

@@ -86,8 +86,8 @@ class ReferenceFamiliesTest {
                 "{\"sliding_window\": 4, \"attn_logit_softcapping\": 2.0, \"final_logit_softcapping\": 3.0}",
             })
     void computesGemma3(String config) {
-        matchesTheReference(merged(
-                "{\"model_type\": \"gemma3_text\", \"head_dim\": 14, \"num_hidden_layers\": 3}", config));
+        matchesTheReference(
+                merged("{\"model_type\": \"gemma3_text\", \"head_dim\": 14, \"num_hidden_layers\": 3}", config));
     }
 
     /** The factor of the embedding is rounded to the type of the model. */
@@ -96,8 +96,7 @@ class ReferenceFamiliesTest {
     void scalesTheEmbeddingInTheTypeOfTheModel(DType dtype) {
         String name = dtype == DType.F16 ? "float16" : dtype == DType.BF16 ? "bfloat16" : "float32";
         RandomModel model = RandomModel.of(
-                RandomModel.config(
-                        "{\"model_type\": \"gemma\", \"head_dim\": 12, \"torch_dtype\": \"" + name + "\"}"),
+                RandomModel.config("{\"model_type\": \"gemma\", \"head_dim\": 12, \"torch_dtype\": \"" + name + "\"}"),
                 dtype,
                 3);
 
@@ -107,8 +106,8 @@ class ReferenceFamiliesTest {
     /** Activations beyond the range of float16, as Gemma has them, pass through the residual stream. */
     @Test
     void keepsTheResidualStreamInFloat32() {
-        RandomModel model = RandomModel.of(
-                RandomModel.config("{\"model_type\": \"gemma\", \"head_dim\": 12}"), DType.F16, 4);
+        RandomModel model =
+                RandomModel.of(RandomModel.config("{\"model_type\": \"gemma\", \"head_dim\": 12}"), DType.F16, 4);
         for (String name : new String[] {"model.embed_tokens.weight", "model.layers.0.mlp.down_proj.weight"}) {
             double[] values = model.values(name);
             float[] large = new float[values.length];
@@ -197,7 +196,6 @@ class ReferenceFamiliesTest {
     }
 
     private void matchesTheReference(RandomModel model, int length) {
-        ReferenceMatch.require(
-                device, model, model.write(folder, 20_000), model.sequences(3, length, 2));
+        ReferenceMatch.require(device, model, model.write(folder, 20_000), model.sequences(3, length, 2));
     }
 }

@@ -46,14 +46,16 @@ final class ReferenceMatch {
         }
     }
 
-    private static double[] joined(List<ReferenceDecoder.Pass> passes, Function<ReferenceDecoder.Pass, double[][]> part) {
+    private static double[] joined(
+            List<ReferenceDecoder.Pass> passes, Function<ReferenceDecoder.Pass, double[][]> part) {
         return passes.stream()
                 .flatMap(pass -> Arrays.stream(part.apply(pass)))
                 .flatMapToDouble(Arrays::stream)
                 .toArray();
     }
 
-    private static float[] floats(List<ReferenceDecoder.Pass> passes, Function<ReferenceDecoder.Pass, double[][]> part) {
+    private static float[] floats(
+            List<ReferenceDecoder.Pass> passes, Function<ReferenceDecoder.Pass, double[][]> part) {
         double[] values = joined(passes, part);
         float[] floats = new float[values.length];
         for (int i = 0; i < floats.length; i++) {

@@ -84,7 +84,7 @@ class StagesTest {
                         Stage.Kind.ATTENTION_OUT,
                         Stage.Kind.MLP_IN,
                         Stage.Kind.MLP_OUT);
-        assertThat(recorder.chunksOfStages).containsOnly(2);
+        assertThat(recorder.blocksOfStages).containsOnly(SEQUENCES);
     }
 
     /** {@code true_sequential}: each stage after a changed one sees what the changed weights produce. */
@@ -164,7 +164,7 @@ class StagesTest {
     private class Recorder implements StageObserver {
 
         final List<Stage> stages = new ArrayList<>();
-        final List<Integer> chunksOfStages = new ArrayList<>();
+        final List<Integer> blocksOfStages = new ArrayList<>();
         private final List<List<float[]>> inputs = new ArrayList<>();
         private boolean within;
 
@@ -183,7 +183,7 @@ class StagesTest {
         public void inputsComplete(StageWeights weights) {
             assertThat(weights.stage()).isEqualTo(stages.getLast());
             within = false;
-            chunksOfStages.add(inputs.getLast().size());
+            blocksOfStages.add(inputs.getLast().size());
         }
 
         float[] inputsOf(int stage) {

@@ -3,6 +3,8 @@ package io.gpuquant.quantize;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.gpuquant.device.DeviceMatrix;
+import io.gpuquant.device.DeviceOptions;
+import io.gpuquant.device.host.HostDevice;
 import io.gpuquant.quantize.BlockPlan.Block;
 import io.gpuquant.tensor.DType;
 import java.lang.foreign.MemorySegment;
@@ -10,8 +12,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code H = R Rᵀ} and the inverses of R's diagonal blocks, in float32 on the device and in float64 beside it. */
@@ -23,7 +27,7 @@ class FactorizationTest {
     private record Factor(float[] r, List<float[]> inverses) {}
 
     @ParameterizedTest
-    @CsvSource({"200, 200", "200, 1", "224, 32", "96, 48", "320, 160", "640, 64"})
+    @CsvSource({"200, 200", "200, 1", "224, 32", "96, 48", "320, 160", "640, 64", "514, 257"})
     void givesAnUpperTriangularFactorOfTheHessian(int n, int groupSize) {
         SyntheticStage stage = SyntheticStage.of(70, n, 1).withDead(3, n - 1);
         BlockPlan plan = BlockPlan.of(n, groupSize);
@@ -73,6 +77,54 @@ class FactorizationTest {
             assertThat(factorization.factor(good, order, DAMPING)).isTrue();
             requireFactor(read(lab, factorization, plan, n), damped(whole), plan, n * 0x1p-24);
         }
+    }
+
+    /** Two streams that run in any order their events allow compute what one stream does. */
+    @ParameterizedTest
+    @EnumSource
+    void looksAheadInTheRightOrder(LateDevice.Preference preference) {
+        int n = 900;
+        SyntheticStage stage = SyntheticStage.of(72, n, 1);
+        BlockPlan plan = BlockPlan.of(n, 100);
+        Factor expected;
+        try (StageLab lab = StageLab.fast()) {
+            expected = factored(lab, stage, plan);
+        }
+        try (StageLab lab =
+                new StageLab(new LateDevice(HostDevice.open(new DeviceOptions(Long.MAX_VALUE, 1)), preference))) {
+            assertThat(factored(lab, stage, plan)).usingRecursiveComparison().isEqualTo(expected);
+        }
+    }
+
+    private static Factor factored(StageLab lab, SyntheticStage stage, BlockPlan plan) {
+        int n = stage.in();
+        try (Scratch memory = new Scratch(lab.device())) {
+            DeviceMatrix gram = lab.floats("Gram matrix", n, n, stage.gram());
+            DeviceMatrix order = memory.integers("order", IntStream.range(0, n).toArray());
+            Factorization factorization = new Factorization(lab.device(), memory, plan, n);
+            assertThat(factorization.factor(gram, order, DAMPING)).isTrue();
+            return read(lab, factorization, plan, n);
+        }
+    }
+
+    @Test
+    void makesTheHostWaitOnlyForTheStatus() {
+        int n = 900;
+        SyntheticStage stage = SyntheticStage.of(72, n, 1);
+        BlockPlan plan = BlockPlan.of(n, 100);
+        LateDevice device =
+                new LateDevice(HostDevice.open(new DeviceOptions(Long.MAX_VALUE, 1)), LateDevice.Preference.COMPUTE);
+        try (StageLab lab = new StageLab(device);
+                Scratch memory = new Scratch(device)) {
+            DeviceMatrix gram = lab.floats("Gram matrix", n, n, stage.gram());
+            DeviceMatrix order = memory.integers("order", IntStream.range(0, n).toArray());
+            Factorization factorization = new Factorization(device, memory, plan, n);
+            device.history().clear();
+            factorization.factor(gram, order, DAMPING);
+        }
+        int firstWait = device.history().indexOf("wait");
+        assertThat(device.history().subList(0, firstWait)).hasSizeGreaterThan(4 * 9);
+        assertThat(device.history().subList(firstWait, device.history().size())).containsOnly("wait");
     }
 
     @ParameterizedTest

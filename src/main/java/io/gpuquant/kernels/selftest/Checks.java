@@ -25,6 +25,7 @@ final class Checks {
                         NormChecks.all(),
                         RopeChecks.all(),
                         SoftmaxChecks.all(),
+                        AttentionChecks.all(),
                         ActivationChecks.all(),
                         ExpertChecks.all(),
                         LossChecks.all(),
@@ -37,7 +38,8 @@ final class Checks {
                         PackChecks.all(),
                         ScaleChecks.all(),
                         AwqChecks.all(),
-                        NibbleChecks.all())
+                        NibbleChecks.all(),
+                        BitStreamChecks.all())
                 .flatMap(List::stream)
                 .toList();
     }

@@ -29,7 +29,9 @@ final class ExpertChecks {
                                 new Route(33, 8, 2, Shares.OF_CHOSEN),
                                 new Route(100, 130, 8, Shares.OF_ALL))),
                 Check.exact("gather_rows", rows),
-                Check.exact("scatter_add_rows", List.of(new Scatter(1, 1, 1), new Scatter(17, 33, 2), new Scatter(50, 260, 8))));
+                Check.exact(
+                        "scatter_add_rows",
+                        List.of(new Scatter(1, 1, 1), new Scatter(17, 33, 2), new Scatter(50, 260, 8))));
     }
 
     record Route(int tokens, int experts, int chosen, Shares kind) implements Case {

@@ -2,6 +2,7 @@ package io.gpuquant.kernels.selftest;
 
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.kernels.GptqBlock;
+import io.gpuquant.kernels.GptqShape;
 import io.gpuquant.kernels.QuantizationGrid;
 import io.gpuquant.kernels.QuantizationGrid.Search;
 import io.gpuquant.kernels.QuantizeKernels;
@@ -15,21 +16,32 @@ final class GptqChecks {
     private GptqChecks() {}
 
     static List<Check> all() {
-        return List.of(Check.exact(
-                "gptq_block",
-                List.of(
-                        new Block(1, 1, 1, new QuantizationGrid(4, true, 0, Search.MIN_MAX)),
-                        new Block(33, 31, 31, new QuantizationGrid(4, true, 0, Search.MIN_MAX)),
-                        new Block(17, 21, 3, new QuantizationGrid(4, false, 1, Search.MSE)),
-                        new Block(40, 128, 128, new QuantizationGrid(4, true, 0, Search.MIN_MAX)),
-                        new Block(9, 96, 48, new QuantizationGrid(3, false, 1, Search.MIN_MAX)),
-                        new Block(9, 64, 32, new QuantizationGrid(4, false, 0, Search.MSE)),
-                        new Block(5, 127, 0, new QuantizationGrid(8, false, 0, Search.MIN_MAX)),
-                        new Block(34, 128, 0, new QuantizationGrid(2, false, 1, Search.MIN_MAX)))));
+        GptqShape lanes = GptqShape.EIGHT_LANES_PER_ROW;
+        GptqShape threads = GptqShape.THREAD_PER_ROW;
+        return List.of(
+                Check.exact(
+                        "gptq_block",
+                        List.of(
+                                new Block(1, 1, 1, new QuantizationGrid(4, true, 0, Search.MIN_MAX), lanes),
+                                new Block(33, 31, 31, new QuantizationGrid(4, true, 0, Search.MIN_MAX), lanes),
+                                new Block(17, 21, 3, new QuantizationGrid(4, false, 1, Search.MSE), lanes),
+                                new Block(40, 128, 128, new QuantizationGrid(4, true, 0, Search.MIN_MAX), lanes),
+                                new Block(9, 96, 48, new QuantizationGrid(3, false, 1, Search.MIN_MAX), lanes),
+                                new Block(9, 64, 32, new QuantizationGrid(4, false, 0, Search.MSE), lanes),
+                                new Block(9, 32, 16, new QuantizationGrid(4, true, 0, Search.MIN_MAX, true), lanes),
+                                new Block(5, 127, 0, new QuantizationGrid(8, false, 0, Search.MIN_MAX), lanes),
+                                new Block(34, 128, 0, new QuantizationGrid(2, false, 1, Search.MIN_MAX), lanes))),
+                Check.exact(
+                        "gptq_block_rows",
+                        List.of(
+                                new Block(1, 1, 1, new QuantizationGrid(4, true, 0, Search.MIN_MAX), threads),
+                                new Block(130, 128, 128, new QuantizationGrid(4, true, 0, Search.MIN_MAX), threads),
+                                new Block(33, 47, 47, new QuantizationGrid(3, false, 1, Search.MIN_MAX), threads),
+                                new Block(5, 127, 0, new QuantizationGrid(8, false, 0, Search.MIN_MAX), threads))));
     }
 
     /** A block of which the grids are given where the group size is zero. */
-    record Block(int rows, int width, int groupSize, QuantizationGrid grid) implements Case {
+    record Block(int rows, int width, int groupSize, QuantizationGrid grid, GptqShape shape) implements Case {
 
         @Override
         public List<Output> run(Bench bench) {
@@ -42,7 +54,7 @@ final class GptqChecks {
             DeviceMatrix weights = bench.gaussian(DType.F32, Layout.window(rows, width), 0.02);
             DeviceMatrix state = QuantizeChecks.weights(bench, Layout.dense(rows, width));
             DeviceMatrix codes = bench.blank(DType.U8, Layout.window(rows, width));
-            DeviceMatrix scales = QuantizeChecks.scales(bench, Layout.window(groups, rows));
+            DeviceMatrix scales = QuantizeChecks.scales(bench, DType.F16, Layout.window(groups, rows));
             DeviceMatrix zeros = bench.codes(Layout.window(groups, rows), grid.largestCode() + 1);
             DeviceMatrix loss = bench.gaussian(DType.F32, Layout.dense(1, rows), 1);
             new QuantizeKernels(bench.stream())
@@ -57,7 +69,8 @@ final class GptqChecks {
                                     bench.integers(groupOf),
                                     groupSize,
                                     loss),
-                            grid);
+                            grid,
+                            shape);
             return List.of(
                     bench.read("errors", weights),
                     bench.read("codes", codes),

@@ -2,6 +2,7 @@ package io.gpuquant.kernels.selftest;
 
 import io.gpuquant.device.Blas;
 import io.gpuquant.device.DeviceMatrix;
+import io.gpuquant.kernels.ProductTile;
 import io.gpuquant.kernels.PtxBlas;
 import io.gpuquant.tensor.DType;
 import java.util.ArrayList;
@@ -17,9 +18,13 @@ final class ProductChecks {
     /** Products and Gram matrices by kernels. Float32 is added in a fixed order, half types by matrix units. */
     static List<Check> ofKernels() {
         return List.of(
-                Check.exact("gemm_f32", kernelProducts(DType.F32)),
-                Check.bounded("gemm_f16", BOUND, kernelProducts(DType.F16)),
-                Check.bounded("gemm_bf16", BOUND, kernelProducts(DType.BF16)),
+                Check.exact("gemm_f32", kernelProducts(DType.F32, ProductTile.MEDIUM)),
+                Check.bounded("gemm_f16", BOUND, kernelProducts(DType.F16, ProductTile.MEDIUM)),
+                Check.bounded("gemm_bf16", BOUND, kernelProducts(DType.BF16, ProductTile.MEDIUM)),
+                Check.bounded("gemm_f16_64x64", BOUND, kernelProducts(DType.F16, ProductTile.SMALL)),
+                Check.bounded("gemm_bf16_64x64", BOUND, kernelProducts(DType.BF16, ProductTile.SMALL)),
+                Check.bounded("gemm_f16_128x256", BOUND, kernelProducts(DType.F16, ProductTile.LARGE)),
+                Check.bounded("gemm_bf16_128x256", BOUND, kernelProducts(DType.BF16, ProductTile.LARGE)),
                 Check.exact("gram_f32", grams(DType.F32, false)),
                 Check.bounded("gram_f16", BOUND, grams(DType.F16, false)),
                 Check.bounded("gram_bf16", BOUND, grams(DType.BF16, false)));
@@ -37,8 +42,10 @@ final class ProductChecks {
                 Check.bounded("library products", BOUND, products), Check.bounded("library Grams", BOUND, grams));
     }
 
-    private static List<Case> kernelProducts(DType type) {
-        return shapes(type).stream().<Case>map(KernelProduct::new).toList();
+    private static List<Case> kernelProducts(DType type, ProductTile tile) {
+        return shapes(type).stream()
+                .<Case>map(product -> new KernelProduct(product, tile))
+                .toList();
     }
 
     private static List<Product> shapes(DType type) {
@@ -62,12 +69,12 @@ final class ProductChecks {
                 new Gram(type, 2051, 5, 3, library));
     }
 
-    record KernelProduct(Product product) implements Case {
+    record KernelProduct(Product product, ProductTile tile) implements Case {
 
         @Override
         public List<Output> run(Bench bench) {
             Product.Operands operands = product.on(bench);
-            Output result = operands.multiply(new PtxBlas());
+            Output result = operands.multiply(new PtxBlas(tile));
             return List.of(product.dtype() == DType.F32 ? result : result.within(operands.deviation()));
         }
     }
