@@ -36,7 +36,9 @@ final class Checks {
                         PackChecks.all(),
                         ScaleChecks.all(),
                         AwqChecks.all(),
-                        NibbleChecks.all())
+                        NibbleChecks.all(),
+                        RangeChecks.all(),
+                        CodecChecks.all())
                 .flatMap(List::stream)
                 .toList();
     }
