@@ -52,13 +52,14 @@ final class InspectCommand implements Callable<Integer> {
                 + inspection.tensors() + " tensors in " + inspection.files() + " file(s), "
                 + Sizes.format(inspection.bytes()));
         out.println(inspection
-                .quantization()
-                .map(config -> "quantized by " + config.path("quant_method").asText("an unnamed method") + ": "
+                .elements()
+                .map(format -> "quantized as " + format + ", " + inspection.quantizedLinears() + " linears")
+                .or(() -> inspection.quantization().map(config -> "quantized by " + config.path("quant_method").asText("an unnamed method") + ": "
                         + config.path("bits").asText("?") + " bits, group size "
                         + config.path("group_size").asText("?") + ", "
                         + (isSymmetric(config) ? "symmetric" : "asymmetric")
                         + (config.path("desc_act").asBoolean(false) ? ", act-order" : "") + ", "
-                        + inspection.quantizedLinears() + " linears")
+                        + inspection.quantizedLinears() + " linears"))
                 .orElse("not quantized"));
         out.println(inspection.bytesByType().entrySet().stream()
                 .map(entry -> entry.getKey() + " " + Sizes.format(entry.getValue()))

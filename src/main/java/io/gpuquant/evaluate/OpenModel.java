@@ -5,9 +5,12 @@ import io.gpuquant.InputException;
 import io.gpuquant.device.Device;
 import io.gpuquant.format.AwqConfig;
 import io.gpuquant.format.AwqScheme;
+import io.gpuquant.format.ElementConfig;
+import io.gpuquant.format.ElementScheme;
 import io.gpuquant.format.GptqConfig;
 import io.gpuquant.format.GptqScheme;
 import io.gpuquant.format.PackedScheme;
+import io.gpuquant.format.TensorReader;
 import io.gpuquant.model.CheckpointWeights;
 import io.gpuquant.model.ModelConfig;
 import io.gpuquant.model.ModelStructure;
@@ -17,17 +20,23 @@ import io.gpuquant.tensor.DType;
 import java.nio.file.Path;
 import java.util.Optional;
 
-/** A checkpoint of any readable format, ready to be computed with: plain, GPTQ or AWQ. */
+/** A checkpoint of any readable format, ready to be computed with: plain, GPTQ, AWQ, bitsandbytes, FP8 and their kin. */
 public final class OpenModel implements AutoCloseable {
 
     private final Checkpoint checkpoint;
     private final ModelStructure structure;
     private final Optional<PackedScheme> scheme;
+    private final Optional<ElementScheme> elements;
 
-    private OpenModel(Checkpoint checkpoint, ModelStructure structure, Optional<PackedScheme> scheme) {
+    private OpenModel(
+            Checkpoint checkpoint,
+            ModelStructure structure,
+            Optional<PackedScheme> scheme,
+            Optional<ElementScheme> elements) {
         this.checkpoint = checkpoint;
         this.structure = structure;
         this.scheme = scheme;
+        this.elements = elements;
     }
 
     /**
@@ -37,9 +46,14 @@ public final class OpenModel implements AutoCloseable {
      */
     public static OpenModel open(Path folder) {
         ModelConfig config = ModelConfig.read(folder);
-        Optional<PackedScheme> scheme = config.quantizationConfig().map(object -> scheme(folder, object));
+        DType weightType = config.dtype().orElse(DType.BF16);
+        Optional<ElementScheme> elements = config.quantizationConfig()
+                .flatMap(object -> ElementConfig.read(object, folder.resolve("config.json"), weightType));
+        Optional<PackedScheme> scheme = elements.isPresent()
+                ? Optional.empty()
+                : config.quantizationConfig().map(object -> scheme(folder, object));
         Checkpoint checkpoint = Checkpoint.open(folder);
-        return new OpenModel(checkpoint, ModelStructure.of(config), scheme);
+        return new OpenModel(checkpoint, ModelStructure.of(config), scheme, elements);
     }
 
     private static PackedScheme scheme(Path folder, ObjectNode object) {
@@ -52,7 +66,7 @@ public final class OpenModel implements AutoCloseable {
         }
         throw new InputException(file + " says that the checkpoint is quantized by "
                 + object.path("quant_method").asText("an unknown method")
-                + "; only plain, GPTQ and AWQ checkpoints can be computed with");
+                + "; only plain, GPTQ, AWQ, bitsandbytes, FP8 and compressed-tensors checkpoints can be computed with");
     }
 
     /** The files. */
@@ -65,14 +79,20 @@ public final class OpenModel implements AutoCloseable {
         return structure;
     }
 
-    /** The scheme of its quantized linears, if it has any. */
+    /** The scheme of its quantized linears, if they are integers with zero points. */
     public Optional<PackedScheme> scheme() {
         return scheme;
+    }
+
+    /** The scheme of its quantized linears, if they are elements of a narrow type. */
+    public Optional<ElementScheme> elements() {
+        return elements;
     }
 
     /** Its format in words, such as {@code F16}, {@code GPTQ 4-bit g128} or {@code AWQ 4-bit g128 GEMM}. */
     public String format() {
         return scheme.map(OpenModel::describe)
+                .or(() -> elements.map(ElementScheme::describe))
                 .orElseGet(() -> structure.config().dtype().map(DType::name).orElse("plain"));
     }
 
@@ -100,13 +120,17 @@ public final class OpenModel implements AutoCloseable {
     /** Its weights, for a device. */
     public WeightSource weights(Device device) {
         CheckpointWeights plain = new CheckpointWeights(checkpoint, device);
+        TensorReader reader = name -> checkpoint.find(name).map(info -> checkpoint.tensor(name));
+        if (elements.isPresent()) {
+            return new ElementWeights(device, reader, elements.get(), plain);
+        }
         if (scheme.isEmpty()) {
             return plain;
         }
         DType linearType = structure.config().dtype().orElse(DType.F16);
         return PackedWeights.of(
                 device,
-                name -> checkpoint.find(name).map(info -> checkpoint.tensor(name)),
+                reader,
                 scheme.get(),
                 linearType,
                 plain);

@@ -11,6 +11,7 @@ import io.gpuquant.format.GptqConfig;
 import io.gpuquant.format.GptqScheme;
 import io.gpuquant.format.GptqVersion;
 import io.gpuquant.format.PackedScheme;
+import io.gpuquant.format.SourceCheckpoint;
 import io.gpuquant.model.LinearSpec;
 import io.gpuquant.model.ModelConfig;
 import io.gpuquant.model.ModelStructure;
@@ -70,7 +71,7 @@ final class Preflight {
 
     /** Decides what needs no weights to be decided. */
     static Choices choose(QuantizationJobOptions options, ModelConfig config) {
-        config.quantizationConfig().ifPresent(existing -> {
+        config.quantizationConfig().filter(existing -> !SourceCheckpoint.canRestore(existing, options.model())).ifPresent(existing -> {
             throw new InputException(options.model() + " is already quantized ("
                     + existing.path("quant_method").asText("method not given")
                     + "); give the original checkpoint");
@@ -96,7 +97,7 @@ final class Preflight {
     }
 
     /** Every tensor the model needs must be there, in the shape config.json says; the rest is copied without a look. */
-    private static void requireTensors(ModelStructure structure, Checkpoint checkpoint) {
+    static void requireTensors(ModelStructure structure, Checkpoint checkpoint) {
         ModelConfig config = structure.config();
         int hidden = config.hiddenSize();
         requireTensor(checkpoint, structure.embedding(), Shape.of(config.vocabSize(), hidden));

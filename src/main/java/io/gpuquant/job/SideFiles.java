@@ -15,6 +15,7 @@ import io.gpuquant.format.AwqScheme;
 import io.gpuquant.format.GptqScheme;
 import io.gpuquant.quantize.LinearReport;
 import io.gpuquant.quantize.ScaleReport;
+import io.gpuquant.safetensors.CheckpointLayout;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -60,21 +61,44 @@ final class SideFiles {
                 case GptqScheme gptq -> writeJson(folder.resolve("quantize_config.json"), plan.quantizationConfig());
                 case AwqScheme awq -> writeJson(folder.resolve("quant_config.json"), AwqConfig.writeLegacy(awq));
             }
-            writeJson(folder.resolve(REPORT), report(plan, reports, checksums));
-            try (var files = Files.list(source)) {
-                for (Path file : files.sorted().toList()) {
-                    String name = file.getFileName().toString();
-                    if (Files.isRegularFile(file) && COPIED.matcher(name).matches()) {
-                        Files.copy(file, folder.resolve(name), StandardCopyOption.REPLACE_EXISTING);
-                    }
+            writeJson(
+                    folder.resolve(REPORT), report(plan.options().method().name(), plan.layout(), reports, checksums));
+            copyOthers(source, folder);
+        } catch (IOException failure) {
+            throw unwritable(folder, failure);
+        }
+    }
+
+    /** Writes configuration, report and copies into an output of elements. */
+    static void write(ElementPlan plan, List<LinearReport> reports, Map<String, Long> checksums, Path folder) {
+        try {
+            ObjectNode config = plan.structure().config().raw();
+            config.set("quantization_config", plan.quantizationConfig());
+            writeJson(folder.resolve("config.json"), config);
+            LayerQuantizer.Reports linears = new LayerQuantizer.Reports(reports, List.of());
+            writeJson(folder.resolve(REPORT), report(plan.options().command(), plan.layout(), linears, checksums));
+            copyOthers(plan.options().model(), folder);
+        } catch (IOException failure) {
+            throw unwritable(folder, failure);
+        }
+    }
+
+    private static void copyOthers(Path source, Path folder) throws IOException {
+        try (var files = Files.list(source)) {
+            for (Path file : files.sorted().toList()) {
+                String name = file.getFileName().toString();
+                if (Files.isRegularFile(file) && COPIED.matcher(name).matches()) {
+                    Files.copy(file, folder.resolve(name), StandardCopyOption.REPLACE_EXISTING);
                 }
             }
-        } catch (IOException failure) {
-            throw new ResourceException(
-                    "the configuration cannot be written to " + folder + " (" + failure.getMessage()
-                            + "); make room on the disk and run the same command",
-                    failure);
         }
+    }
+
+    private static ResourceException unwritable(Path folder, IOException failure) {
+        return new ResourceException(
+                "the configuration cannot be written to " + folder + " (" + failure.getMessage()
+                        + "); make room on the disk and run the same command",
+                failure);
     }
 
     private static void writeJson(Path file, ObjectNode content) throws IOException {
@@ -87,9 +111,9 @@ final class SideFiles {
 
     /** Nothing in it may differ between two runs of the same command. */
     private static ObjectNode report(
-            QuantizationPlan plan, LayerQuantizer.Reports reports, Map<String, Long> checksums) {
+            String method, CheckpointLayout layout, LayerQuantizer.Reports reports, Map<String, Long> checksums) {
         ObjectNode report = new ObjectMapper().createObjectNode();
-        report.put("method", plan.options().method().name());
+        report.put("method", method);
         ArrayNode linears = report.putArray("linears");
         for (LinearReport linear : reports.linears()) {
             ObjectNode entry = linears.addObject();
@@ -104,8 +128,7 @@ final class SideFiles {
         }
         addScales(report, reports.scales());
         ObjectNode sums = report.putObject(CHECKSUMS);
-        plan.layout()
-                .tensors()
+        layout.tensors()
                 .forEach(tensor -> sums.put(tensor.name(), Objects.requireNonNull(checksums.get(tensor.name()))));
         return report;
     }

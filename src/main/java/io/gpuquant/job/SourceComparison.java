@@ -1,9 +1,13 @@
 package io.gpuquant.job;
 
 import io.gpuquant.VerificationException;
+import io.gpuquant.evaluate.OpenModel;
 import io.gpuquant.format.AwqScheme;
-import io.gpuquant.format.PackedLinear;
+import io.gpuquant.format.CompressedPreset;
+import io.gpuquant.format.CompressedScheme;
+import io.gpuquant.format.ElementScheme;
 import io.gpuquant.format.PackedScheme;
+import io.gpuquant.format.TensorReader;
 import io.gpuquant.model.LinearSpec;
 import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.safetensors.TensorInfo;
@@ -27,6 +31,7 @@ final class SourceComparison {
     private final Checkpoint checkpoint;
     private final Checkpoint source;
     private final Optional<PackedScheme> scheme;
+    private final Optional<ElementScheme> elements;
     private final Map<String, LinearSpec> byWeight = new HashMap<>();
     private final Map<String, LinearSpec> byBias = new HashMap<>();
     private int compared;
@@ -34,10 +39,11 @@ final class SourceComparison {
     private String worstLinear = "";
 
     SourceComparison(
-            Checkpoint checkpoint, Checkpoint source, Optional<PackedScheme> scheme, List<LinearSpec> quantized) {
+            Checkpoint checkpoint, Checkpoint source, OpenModel model, List<LinearSpec> quantized) {
         this.checkpoint = checkpoint;
         this.source = source;
-        this.scheme = scheme;
+        scheme = model.scheme();
+        elements = model.elements();
         quantized.forEach(linear -> {
             byWeight.put(linear.weightName(), linear);
             byBias.put(linear.biasName(), linear);
@@ -82,9 +88,14 @@ final class SourceComparison {
         }
     }
 
-    /** AWQ divides norms and biases by scales, of which the files say nothing. */
+    /** AWQ divides norms and biases by scales, SmoothQuant norms, of which the files say nothing. */
     private boolean mayBeScaled(TensorInfo info) {
-        return scheme.orElse(null) instanceof AwqScheme && info.shape().rank() == 1;
+        return mayBeScaled() && info.shape().rank() == 1;
+    }
+
+    private boolean mayBeScaled() {
+        return scheme.orElse(null) instanceof AwqScheme
+                || elements.orElse(null) instanceof CompressedScheme form && form.preset() == CompressedPreset.W8A8;
     }
 
     /** Biases of quantized linears are rounded to F16. */
@@ -100,9 +111,25 @@ final class SourceComparison {
         return -1;
     }
 
+    /** The weights of a quantized linear, one by one. */
+    private interface Weights {
+        float weight(int outputFeature, int inputFeature);
+    }
+
+    private Weights weights(String module) {
+        TensorReader reader = name -> checkpoint.find(name).map(info -> checkpoint.tensor(name));
+        return elements.isPresent()
+                ? elements.get().read(reader, module)::weight
+                : scheme.orElseThrow().read(reader, module)::weight;
+    }
+
+    private String codes(String module) {
+        return elements.map(form -> form.codes(module))
+                .orElseGet(() -> scheme.orElseThrow().codes(module));
+    }
+
     private void compareLinear(LinearSpec spec) {
-        PackedLinear linear = scheme.orElseThrow()
-                .read(name -> checkpoint.find(name).map(info -> checkpoint.tensor(name)), spec.name());
+        Weights linear = weights(spec.name());
         int step = Math.max(1, spec.out() / SAMPLED_OUTPUTS);
         int rows = (spec.out() + step - 1) / step;
         HostTensor weight = source.tensor(spec.weightName());
@@ -114,7 +141,7 @@ final class SourceComparison {
                 ours[row][in] = linear.weight(row * step, in);
             }
         }
-        if (scheme.orElseThrow() instanceof AwqScheme) {
+        if (mayBeScaled()) {
             ScaleFit.undo(theirs, ours);
         }
         double error = 0;
@@ -129,7 +156,7 @@ final class SourceComparison {
         double relative = norm == 0 ? error : error / norm;
         if (relative > LARGEST_ERROR) {
             throw new VerificationException(
-                    checkpoint.fileOf(scheme.orElseThrow().codes(spec.name())) + ": " + spec.name()
+                    checkpoint.fileOf(codes(spec.name())) + ": " + spec.name()
                             + " does not stand for the weights in " + source.directory() + " (relative error "
                             + String.format(java.util.Locale.ROOT, "%.2g", relative) + ")");
         }
