@@ -48,7 +48,7 @@ class CodecKernelsTest {
         });
 
         for (int i = 0; i < 256; i++) {
-            assertThat(Double.valueOf(values[i])).as("code %d", i).isEqualTo(CodecOracle.decode(codec, i));
+            assertThat(Double.valueOf(values[i])).as("code %d", i).isEqualTo(Double.valueOf(CodecOracle.decode(codec, i)));
         }
     }
 
