@@ -103,7 +103,7 @@ final class ElementWeights implements WeightSource {
         DeviceMatrix codes = paired
                 ? unpack(owned, linear.codes(), linear.out(), linear.in(), LOW_FIRST)
                 : upload(owned, "codes", DType.U8, linear.out(), linear.in(), linear.codes().data());
-        float[] values = linear.scales().toFloats();
+        float[] values = linear.scaleValues();
         int across = linear.across();
         DeviceMatrix scales = floats(owned, "scales", values.length / across, across, values);
         Tile tile = new Tile(linear.scales().tileRows(), linear.scales().tileColumns());
@@ -114,7 +114,7 @@ final class ElementWeights implements WeightSource {
         int count = Math.multiplyExact(linear.out(), linear.in());
         DeviceMatrix codes = unpack(owned, linear.codes(), 1, count, HIGH_FIRST);
         DeviceMatrix table = upload(owned, "table", DType.F32, 1, 16, linear.table().data());
-        float[] absmax = linear.absmaxima();
+        float[] absmax = linear.scaleValues();
         Scaling scaling =
                 Scaling.times(floats(owned, "scales", 1, absmax.length, absmax), Tile.row(linear.blockSize()));
         codec.decode(codes, table, scaling, 0, target.reshape(1, count));

@@ -5,18 +5,22 @@ import io.gpuquant.InputException;
 import io.gpuquant.device.Device;
 import io.gpuquant.format.AwqConfig;
 import io.gpuquant.format.AwqScheme;
+import io.gpuquant.format.CompressedPreset;
+import io.gpuquant.format.CompressedScheme;
 import io.gpuquant.format.ElementConfig;
 import io.gpuquant.format.ElementScheme;
 import io.gpuquant.format.GptqConfig;
 import io.gpuquant.format.GptqScheme;
+import io.gpuquant.format.PackedLinear;
 import io.gpuquant.format.PackedScheme;
-import io.gpuquant.format.TensorReader;
 import io.gpuquant.model.CheckpointWeights;
+import io.gpuquant.model.LinearSpec;
 import io.gpuquant.model.ModelConfig;
 import io.gpuquant.model.ModelStructure;
 import io.gpuquant.model.WeightSource;
 import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.tensor.DType;
+import io.gpuquant.tensor.HostTensor;
 import java.nio.file.Path;
 import java.util.Optional;
 
@@ -117,23 +121,58 @@ public final class OpenModel implements AutoCloseable {
                 .sum();
     }
 
+    /** Its structure and weights, to be evaluated on a device. */
+    public EvaluatedModel evaluated(Device device) {
+        return new EvaluatedModel(structure, weights(device), mayBeScaled());
+    }
+
+    /** Whether factors that cancel may have been moved between norms and linears, of which the files say nothing. */
+    public boolean mayBeScaled() {
+        return scheme.orElse(null) instanceof AwqScheme
+                || elements.orElse(null) instanceof CompressedScheme form && form.preset() == CompressedPreset.W8A8;
+    }
+
+    /** Magnitudes of the stored scales of its quantized linears: the distances between neighbouring values of weights. */
+    public MagnitudeHistogram scales() {
+        MagnitudeHistogram scales = new MagnitudeHistogram();
+        scheme.ifPresent(packed -> structure.linears().stream()
+                .map(LinearSpec::name)
+                .filter(name -> checkpoint.contains(packed.codes(name)))
+                .forEach(name -> addScales(packed.read(this::tensor, name), packed, scales)));
+        elements.ifPresent(form -> structure.linears().stream()
+                .map(LinearSpec::name)
+                .filter(name -> form.holds(this::tensor, name))
+                .forEach(name -> {
+                    for (float scale : form.read(this::tensor, name).scaleValues()) {
+                        scales.add(scale);
+                    }
+                }));
+        return scales;
+    }
+
+    private static void addScales(PackedLinear linear, PackedScheme scheme, MagnitudeHistogram scales) {
+        for (int group = 0; group < scheme.groups(linear.in()); group++) {
+            for (int output = 0; output < linear.out(); output++) {
+                scales.add(linear.scale(group, output));
+            }
+        }
+    }
+
+    private Optional<HostTensor> tensor(String name) {
+        return checkpoint.find(name).map(info -> checkpoint.tensor(name));
+    }
+
     /** Its weights, for a device. */
     public WeightSource weights(Device device) {
         CheckpointWeights plain = new CheckpointWeights(checkpoint, device);
-        TensorReader reader = name -> checkpoint.find(name).map(info -> checkpoint.tensor(name));
         if (elements.isPresent()) {
-            return new ElementWeights(device, reader, elements.get(), plain);
+            return new ElementWeights(device, this::tensor, elements.get(), plain);
         }
         if (scheme.isEmpty()) {
             return plain;
         }
         DType linearType = structure.config().dtype().orElse(DType.F16);
-        return PackedWeights.of(
-                device,
-                reader,
-                scheme.get(),
-                linearType,
-                plain);
+        return PackedWeights.of(device, this::tensor, scheme.get(), linearType, plain);
     }
 
     @Override

@@ -17,6 +17,9 @@ public sealed interface ElementLinear permits ScaledLinear, TableLinear {
     /** The weight that an engine computes with, before it is rounded to the type it computes in. */
     float weight(int outputFeature, int inputFeature);
 
+    /** The scales of its blocks, as weights are multiplied with them. */
+    float[] scaleValues();
+
     /** The first thing that no such linear has: a scale that is not finite, or a code that is no number; with its place. */
     Optional<String> fault();
 }

@@ -69,6 +69,11 @@ public record ScaledLinear(int in, int out, ElementType type, HostTensor codes, 
     }
 
     @Override
+    public float[] scaleValues() {
+        return scales.toFloats();
+    }
+
+    @Override
     public Optional<String> fault() {
         long count = scales.values().shape().elementCount();
         for (long i = 0; i < count; i++) {

@@ -41,8 +41,8 @@ public record TableLinear(
         return Elements.floatAt(nested.table().data(), nested.table().dtype(), code) * scale + nested.offset();
     }
 
-    /** All of them, block by block. */
-    public float[] absmaxima() {
+    @Override
+    public float[] scaleValues() {
         float[] all = new float[Math.toIntExact(absmax.shape().elementCount())];
         for (int i = 0; i < all.length; i++) {
             all[i] = absmax(i);

@@ -2,9 +2,6 @@ package io.gpuquant.job;
 
 import io.gpuquant.VerificationException;
 import io.gpuquant.evaluate.OpenModel;
-import io.gpuquant.format.AwqScheme;
-import io.gpuquant.format.CompressedPreset;
-import io.gpuquant.format.CompressedScheme;
 import io.gpuquant.format.ElementScheme;
 import io.gpuquant.format.PackedScheme;
 import io.gpuquant.format.TensorReader;
@@ -15,9 +12,11 @@ import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.Elements;
 import io.gpuquant.tensor.HostTensor;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /** Compares a checkpoint with the one it was made from. */
 final class SourceComparison {
@@ -32,18 +31,21 @@ final class SourceComparison {
     private final Checkpoint source;
     private final Optional<PackedScheme> scheme;
     private final Optional<ElementScheme> elements;
+    private final boolean mayBeScaled;
+    private final Set<String> layerNorms = new HashSet<>();
     private final Map<String, LinearSpec> byWeight = new HashMap<>();
     private final Map<String, LinearSpec> byBias = new HashMap<>();
     private int compared;
     private double worstError;
     private String worstLinear = "";
 
-    SourceComparison(
-            Checkpoint checkpoint, Checkpoint source, OpenModel model, List<LinearSpec> quantized) {
+    SourceComparison(Checkpoint checkpoint, Checkpoint source, OpenModel model, List<LinearSpec> quantized) {
         this.checkpoint = checkpoint;
         this.source = source;
         scheme = model.scheme();
         elements = model.elements();
+        mayBeScaled = model.mayBeScaled();
+        model.structure().layers().forEach(layer -> layerNorms.addAll(List.of(layer.attentionNorm(), layer.mlpNorm())));
         quantized.forEach(linear -> {
             byWeight.put(linear.weightName(), linear);
             byBias.put(linear.biasName(), linear);
@@ -84,18 +86,15 @@ final class SourceComparison {
                 : ours.data().mismatch(theirs.data());
         if (difference >= 0) {
             throw new VerificationException(checkpoint.fileOf(info.name()) + ": " + info.name() + " differs from "
-                    + source.directory() + " at byte " + difference + ", although it is not quantized");
+                    + source.directory() + " at byte " + difference + ", byte "
+                    + (checkpoint.positionOf(info.name()) + difference)
+                    + " of the file, although it is not quantized");
         }
     }
 
-    /** AWQ divides norms and biases by scales, SmoothQuant norms, of which the files say nothing. */
+    /** AWQ divides the norms of layers, and biases, by scales, SmoothQuant norms, of which the files say nothing. */
     private boolean mayBeScaled(TensorInfo info) {
-        return mayBeScaled() && info.shape().rank() == 1;
-    }
-
-    private boolean mayBeScaled() {
-        return scheme.orElse(null) instanceof AwqScheme
-                || elements.orElse(null) instanceof CompressedScheme form && form.preset() == CompressedPreset.W8A8;
+        return mayBeScaled && (layerNorms.contains(info.name()) || byBias.containsKey(info.name()));
     }
 
     /** Biases of quantized linears are rounded to F16. */
@@ -141,7 +140,7 @@ final class SourceComparison {
                 ours[row][in] = linear.weight(row * step, in);
             }
         }
-        if (mayBeScaled()) {
+        if (mayBeScaled) {
             ScaleFit.undo(theirs, ours);
         }
         double error = 0;
