@@ -79,10 +79,12 @@ def windows():
     return [ids[i * LENGTH:(i + 1) * LENGTH] for i in range(count)]
 
 
-def their_perplexity(folder):
+def their_perplexity(folder, bfloat16):
     import torch
     from transformers import AutoModelForCausalLM
-    model = AutoModelForCausalLM.from_pretrained(folder, device_map="cpu")
+    # compressed-tensors unpacks FP4 and MX weights as bfloat16, whatever type the model has.
+    kind = {"dtype": torch.bfloat16} if bfloat16 else {}
+    model = AutoModelForCausalLM.from_pretrained(folder, device_map="cpu", **kind)
     model.eval()
     total, count = 0.0, 0
     with torch.no_grad():
@@ -102,7 +104,7 @@ def check(gpuquant, name, folder):
         return
     make(gpuquant, folder, arguments)
     try:
-        theirs = their_perplexity(folder)
+        theirs = their_perplexity(folder, arguments[0] == "fp4")
     except Exception as error:
         kind = "not run" if needs_gpu(error) else "FAILED"
         report(name, kind, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")

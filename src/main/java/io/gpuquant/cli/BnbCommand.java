@@ -19,8 +19,9 @@ import picocli.CommandLine.TypeConversionException;
         mixinStandardHelpOptions = true,
         versionProvider = VersionText.class,
         sortOptions = false,
-        description = "Makes a checkpoint of bitsandbytes, which transformers loads and PEFT fine-tunes (QLoRA); needs no"
-                + " calibration text.")
+        description =
+                "Makes a checkpoint of bitsandbytes, which transformers loads and PEFT fine-tunes (QLoRA); needs no"
+                        + " calibration text.")
 final class BnbCommand implements Callable<Integer> {
 
     @Spec

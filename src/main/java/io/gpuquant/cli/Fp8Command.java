@@ -19,8 +19,9 @@ import picocli.CommandLine.TypeConversionException;
         mixinStandardHelpOptions = true,
         versionProvider = VersionText.class,
         sortOptions = false,
-        description = "Makes an FP8 checkpoint for vLLM, SGLang and transformers; only the static scheme needs calibration"
-                + " text.")
+        description =
+                "Makes an FP8 checkpoint for vLLM, SGLang and transformers; only the static scheme needs calibration"
+                        + " text.")
 final class Fp8Command implements Callable<Integer> {
 
     private static final int DEFAULT_LENGTH = 2048;
@@ -36,8 +37,9 @@ final class Fp8Command implements Callable<Integer> {
             names = "--scheme",
             paramLabel = "dynamic|static|block",
             defaultValue = "DYNAMIC",
-            description = "A scale per output feature and per token, one per weight and per input, or one per block of 128"
-                    + " by 128. Default: dynamic.")
+            description =
+                    "A scale per output feature and per token, one per weight and per input, or one per block of 128"
+                            + " by 128. Default: dynamic.")
     private Scheme scheme = Scheme.DYNAMIC;
 
     @Option(
@@ -45,7 +47,8 @@ final class Fp8Command implements Callable<Integer> {
             paramLabel = "compressed-tensors|hf",
             defaultValue = "compressed-tensors",
             converter = LayoutConverter.class,
-            description = "The layout; hf, for blocks, is the one DeepSeek-V3 was published in. Default: ${DEFAULT-VALUE}.")
+            description =
+                    "The layout; hf, for blocks, is the one DeepSeek-V3 was published in. Default: ${DEFAULT-VALUE}.")
     private Layout layout = Layout.COMPRESSED_TENSORS;
 
     @Mixin

@@ -68,12 +68,15 @@ final class InspectCommand implements Callable<Integer> {
         out.println(inspection
                 .elements()
                 .map(format -> "quantized as " + format + ", " + inspection.quantizedLinears() + " linears")
-                .or(() -> inspection.quantization().map(config -> "quantized by " + config.path("quant_method").asText("an unnamed method") + ": "
-                        + config.path("bits").asText("?") + " bits, group size "
-                        + config.path("group_size").asText("?") + ", "
-                        + (isSymmetric(config) ? "symmetric" : "asymmetric")
-                        + (config.path("desc_act").asBoolean(false) ? ", act-order" : "") + ", "
-                        + inspection.quantizedLinears() + " linears"))
+                .or(() -> inspection
+                        .quantization()
+                        .map(config ->
+                                "quantized by " + config.path("quant_method").asText("an unnamed method") + ": "
+                                        + config.path("bits").asText("?") + " bits, group size "
+                                        + config.path("group_size").asText("?") + ", "
+                                        + (isSymmetric(config) ? "symmetric" : "asymmetric")
+                                        + (config.path("desc_act").asBoolean(false) ? ", act-order" : "") + ", "
+                                        + inspection.quantizedLinears() + " linears"))
                 .orElse("not quantized"));
         if (!inspection.kept().isEmpty()) {
             out.println("not quantized in it: " + String.join(", ", inspection.kept()));

@@ -102,7 +102,13 @@ final class ElementWeights implements WeightSource {
         boolean paired = linear.type() == ElementType.E2M1;
         DeviceMatrix codes = paired
                 ? unpack(owned, linear.codes(), linear.out(), linear.in(), LOW_FIRST)
-                : upload(owned, "codes", DType.U8, linear.out(), linear.in(), linear.codes().data());
+                : upload(
+                        owned,
+                        "codes",
+                        DType.U8,
+                        linear.out(),
+                        linear.in(),
+                        linear.codes().data());
         float[] values = linear.scaleValues();
         int across = linear.across();
         DeviceMatrix scales = floats(owned, "scales", values.length / across, across, values);
@@ -113,7 +119,8 @@ final class ElementWeights implements WeightSource {
     private void decode(List<DeviceBuffer> owned, TableLinear linear, DeviceMatrix target) {
         int count = Math.multiplyExact(linear.out(), linear.in());
         DeviceMatrix codes = unpack(owned, linear.codes(), 1, count, HIGH_FIRST);
-        DeviceMatrix table = upload(owned, "table", DType.F32, 1, 16, linear.table().data());
+        DeviceMatrix table =
+                upload(owned, "table", DType.F32, 1, 16, linear.table().data());
         float[] absmax = linear.scaleValues();
         Scaling scaling =
                 Scaling.times(floats(owned, "scales", 1, absmax.length, absmax), Tile.row(linear.blockSize()));

@@ -49,7 +49,8 @@ public final class BnbConfig {
 
     /** Reads the scheme from a {@code quantization_config}. */
     static BnbScheme read(ObjectNode config, DType weightType) {
-        boolean eight = config.path("load_in_8bit").asBoolean(config.path("_load_in_8bit").asBoolean(false));
+        boolean eight = config.path("load_in_8bit")
+                .asBoolean(config.path("_load_in_8bit").asBoolean(false));
         boolean normal = config.path("bnb_4bit_quant_type").asText("fp4").equals(BnbType.NF4.typeName());
         BnbType type = eight ? BnbType.INT8 : normal ? BnbType.NF4 : BnbType.FP4;
         boolean nested = !eight && config.path("bnb_4bit_use_double_quant").asBoolean(false);

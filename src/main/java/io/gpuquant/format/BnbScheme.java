@@ -93,8 +93,7 @@ public record BnbScheme(BnbType type, boolean doubleQuant, DType weightType, Map
             specs.add(new TensorSpec(weight + ".nested_quant_map", DType.F32, Shape.of(NESTED_TABLE)));
         }
         specs.add(new TensorSpec(weight + ".quant_map", DType.F32, Shape.of(TABLE)));
-        specs.add(new TensorSpec(
-                stateName(module), DType.U8, Shape.of(state(module, in, out).length)));
+        specs.add(new TensorSpec(stateName(module), DType.U8, Shape.of(state(module, in, out).length)));
         return specs;
     }
 
@@ -114,8 +113,8 @@ public record BnbScheme(BnbType type, boolean doubleQuant, DType weightType, Map
                 + pythonName(weightType) + "\", \"shape\": [" + out + ", " + in + "]";
         if (doubleQuant) {
             double offset = Objects.requireNonNull(offsets.get(module), module);
-            json += ", \"nested_blocksize\": " + NESTED_BLOCK
-                    + ", \"nested_dtype\": \"float32\", \"nested_offset\": " + pythonText(offset);
+            json += ", \"nested_blocksize\": " + NESTED_BLOCK + ", \"nested_dtype\": \"float32\", \"nested_offset\": "
+                    + pythonText(offset);
         }
         return (json + "}").getBytes(StandardCharsets.UTF_8);
     }
@@ -199,8 +198,8 @@ public record BnbScheme(BnbType type, boolean doubleQuant, DType weightType, Map
             throw unfit(table, absmax);
         }
         int block = Math.max(1, state.path("nested_blocksize").asInt());
-        return new TableLinear.Nested(table, absmax, block, (float)
-                state.path("nested_offset").asDouble());
+        return new TableLinear.Nested(
+                table, absmax, block, (float) state.path("nested_offset").asDouble());
     }
 
     private static JsonNode parse(HostTensor tensor) {
@@ -208,7 +207,8 @@ public record BnbScheme(BnbType type, boolean doubleQuant, DType weightType, Map
             return new ObjectMapper()
                     .readTree(new String(tensor.data().toArray(ValueLayout.JAVA_BYTE), StandardCharsets.UTF_8));
         } catch (JsonProcessingException damaged) {
-            throw new InputException(tensor.name() + " is not the JSON it should be; the checkpoint is damaged", damaged);
+            throw new InputException(
+                    tensor.name() + " is not the JSON it should be; the checkpoint is damaged", damaged);
         }
     }
 }

@@ -38,12 +38,7 @@ public enum CompressedPreset {
     private final int groupSize;
     private final Activations activations;
 
-    CompressedPreset(
-            String format,
-            ElementType type,
-            String strategy,
-            int groupSize,
-            Activations activations) {
+    CompressedPreset(String format, ElementType type, String strategy, int groupSize, Activations activations) {
         this.format = format;
         this.type = type;
         this.strategy = strategy;

@@ -125,8 +125,8 @@ public record CompressedScheme(CompressedPreset preset, DType weightType) implem
                 ? scales.dtype() == scaleType()
                 : scales.dtype().isComputeType();
         if (!typed || scales.shape().elementCount() != count) {
-            throw new InputException(scales.name() + " is " + scales.dtype() + scales.shape() + ", but a linear of " + in
-                    + " to " + out + " features has " + count + " scales of " + scaleType() + " in " + describe());
+            throw new InputException(scales.name() + " is " + scales.dtype() + scales.shape() + ", but a linear of "
+                    + in + " to " + out + " features has " + count + " scales of " + scaleType() + " in " + describe());
         }
         Optional<ElementType> type = preset.isTwoLevel()
                 ? Optional.of(ElementType.E4M3)

@@ -65,7 +65,9 @@ public record Fp8BlockScheme(int blockRows, int blockColumns, DType weightType) 
         return List.of(
                 new TensorSpec(codes(module), DType.F8_E4M3, Shape.of(out, in)),
                 new TensorSpec(
-                        scales(module), DType.F32, Shape.of(Math.ceilDiv(out, blockRows), Math.ceilDiv(in, blockColumns))));
+                        scales(module),
+                        DType.F32,
+                        Shape.of(Math.ceilDiv(out, blockRows), Math.ceilDiv(in, blockColumns))));
     }
 
     @Override
@@ -80,11 +82,11 @@ public record Fp8BlockScheme(int blockRows, int blockColumns, DType weightType) 
         int in = Math.toIntExact(codes.shape().extent(1));
         Shape expected = Shape.of(Math.ceilDiv(out, blockRows), Math.ceilDiv(in, blockColumns));
         if (!scales.shape().equals(expected) || !isScaleType(scales.dtype())) {
-            throw new InputException(scales.name() + " is " + scales.dtype() + scales.shape() + ", but a weight of "
-                    + codes.shape() + " in blocks of " + blockRows + " x " + blockColumns + " has scales of " + expected);
+            throw new InputException(
+                    scales.name() + " is " + scales.dtype() + scales.shape() + ", but a weight of " + codes.shape()
+                            + " in blocks of " + blockRows + " x " + blockColumns + " has scales of " + expected);
         }
-        Optional<ElementType> type =
-                scales.dtype() == DType.F8_E8M0 ? Optional.of(ElementType.E8M0) : Optional.empty();
+        Optional<ElementType> type = scales.dtype() == DType.F8_E8M0 ? Optional.of(ElementType.E8M0) : Optional.empty();
         return new ScaledLinear(
                 in, out, ElementType.E4M3, codes, new ScaledLinear.Scales(scales, type, blockRows, blockColumns, 1));
     }

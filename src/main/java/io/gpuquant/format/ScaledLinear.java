@@ -26,8 +26,7 @@ public record ScaledLinear(int in, int out, ElementType type, HostTensor codes, 
      * @param tileColumns input features of a tile
      * @param divisor what the values are divided by
      */
-    public record Scales(
-            HostTensor values, Optional<ElementType> type, int tileRows, int tileColumns, float divisor) {
+    public record Scales(HostTensor values, Optional<ElementType> type, int tileRows, int tileColumns, float divisor) {
 
         /** One scale. */
         public float at(long index) {

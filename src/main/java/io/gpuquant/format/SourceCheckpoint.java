@@ -81,7 +81,8 @@ public final class SourceCheckpoint {
                 throw new InputException(info.name() + " is not a weight of " + scheme.describe());
             }
             weights.put(
-                    info.name(), new Checkpoint.Derived(scheme.weightType(), () -> decode(linear, scheme.weightType())));
+                    info.name(),
+                    new Checkpoint.Derived(scheme.weightType(), () -> decode(linear, scheme.weightType())));
             for (String scale : SCALES) {
                 hidden.add(module + scale);
             }

@@ -19,8 +19,13 @@ import org.jspecify.annotations.Nullable;
  * @param nested how it is; null where it is not
  */
 public record TableLinear(
-        int in, int out, int blockSize, HostTensor codes, HostTensor table, HostTensor absmax, @Nullable Nested nested)
-        implements ElementLinear {
+        int in,
+        int out,
+        int blockSize,
+        HostTensor codes,
+        HostTensor table,
+        HostTensor absmax,
+        @Nullable Nested nested) implements ElementLinear {
 
     /**
      * The second quantization: {@code absmax = table[code] * absmax of its block + offset}.

@@ -26,7 +26,9 @@ public record ElementJobOptions(
         QuantizationJobOptions.@Nullable Calibration calibration) {
 
     public ElementJobOptions {
-        boolean needed = smoothing > 0 || target instanceof Compressed compressed && compressed.preset().needsRanges();
+        boolean needed = smoothing > 0
+                || target instanceof Compressed compressed
+                        && compressed.preset().needsRanges();
         if (needed != (calibration != null)) {
             throw new IllegalArgumentException(target + " smoothed by " + smoothing + " with " + calibration);
         }

@@ -21,6 +21,7 @@ import io.gpuquant.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -66,26 +67,18 @@ final class ElementLayers {
     void encode(DecoderLayer layer) {
         for (Stage stage : layer.stages()) {
             boolean encoded = quantized.contains(stage.linears().getFirst().name());
-            @Nullable String norm = plan.options().smoothing() > 0 ? normBefore(layer, stage) : null;
-            float @Nullable [] divisors = norm == null ? null : smooth(norm, stage, encoded);
+            Optional<String> norm =
+                    plan.options().smoothing() > 0 ? SmoothedNorm.before(layer, stage) : Optional.empty();
+            float @Nullable [] divisors = norm.isPresent() ? smooth(norm.get(), stage, encoded) : null;
             if (encoded) {
                 encode(stage, divisors);
             }
         }
     }
 
-    /** The norm that a stage's input comes from; null where it comes from a product. */
-    private static @Nullable String normBefore(DecoderLayer layer, Stage stage) {
-        return switch (stage.kind()) {
-            case ATTENTION_IN -> layer.attentionNorm();
-            case MLP_IN -> layer.mlpNorm();
-            case ATTENTION_OUT, MLP_OUT -> null;
-        };
-    }
-
     private void encode(Stage stage, float @Nullable [] divisors) {
-        boolean shares = plan.scheme() instanceof CompressedScheme form
-                && form.preset().isTwoLevel();
+        boolean shares =
+                plan.scheme() instanceof CompressedScheme form && form.preset().isTwoLevel();
         float weightMost = 0;
         if (shares) {
             for (LinearSpec linear : stage.linears()) {
@@ -167,7 +160,8 @@ final class ElementLayers {
         float[] scales = null;
         if (encoded && ranges != null) {
             float[] activations = ranges.of(stage.linears().getFirst().name());
-            scales = Smoothing.scales(activations, columnMaxima(stage), plan.options().smoothing());
+            scales = Smoothing.scales(
+                    activations, columnMaxima(stage), plan.options().smoothing());
         }
         NormFold fold = NormFold.of(values, scales, dtype);
         output.write(norm, fold.bytes());

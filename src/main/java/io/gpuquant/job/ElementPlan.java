@@ -52,8 +52,7 @@ public record ElementPlan(
                 .collect(Collectors.toCollection(HashSet::new));
         if (options.smoothing() > 0) {
             for (DecoderLayer layer : structure.layers()) {
-                made.add(layer.attentionNorm());
-                made.add(layer.mlpNorm());
+                layer.stages().forEach(stage -> SmoothedNorm.before(layer, stage).ifPresent(made::add));
             }
         }
         return made;

@@ -40,8 +40,7 @@ final class ElementPreflight {
      * @param maxShardBytes tensor bytes that a file of the output may have
      * @throws InputException when the model, or the combination of model and options, cannot be quantized
      */
-    static ElementPlan plan(
-            ElementJobOptions options, Checkpoint checkpoint, ModelConfig config, long maxShardBytes) {
+    static ElementPlan plan(ElementJobOptions options, Checkpoint checkpoint, ModelConfig config, long maxShardBytes) {
         ModelStructure structure = ModelStructure.of(config);
         Preflight.requireTensors(structure, checkpoint);
         DType weightType = checkpoint.info(structure.leadingWeight()).dtype();

@@ -35,9 +35,7 @@ final class ElementVerification {
      */
     List<LinearSpec> check() {
         List<LinearSpec> quantized = new ArrayList<>();
-        model.structure()
-                .layers()
-                .forEach(layer -> layer.stages().forEach(stage -> quantized.addAll(check(stage))));
+        model.structure().layers().forEach(layer -> layer.stages().forEach(stage -> quantized.addAll(check(stage))));
         if (quantized.isEmpty()) {
             throw new VerificationException(
                     checkpoint.directory() + " says it is quantized, but no linear of the model is");

@@ -191,8 +191,7 @@ final class ElementWriter {
         output.write(bnb.stateName(name), MemorySegment.ofArray(bnb.state(name, linear.in(), linear.out())));
     }
 
-    private void writeCompressed(
-            CompressedScheme form, LinearSpec linear, EncodedWeight encoded, Shared shared) {
+    private void writeCompressed(CompressedScheme form, LinearSpec linear, EncodedWeight encoded, Shared shared) {
         String name = linear.name();
         CompressedPreset preset = form.preset();
         if (preset.type() == ElementType.E2M1) {

@@ -41,10 +41,10 @@ final class InputRanges {
         return Objects.requireNonNull(byFirstLinear.get(linear), linear).clone();
     }
 
-    /** The largest of them. */
+    /** The largest of them; zero for a stage that no token came to. */
     float most(String linear) {
         float most = 0;
-        for (float value : of(linear)) {
+        for (float value : byFirstLinear.getOrDefault(linear, new float[0])) {
             most = Math.max(most, value);
         }
         return most;

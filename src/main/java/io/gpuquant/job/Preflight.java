@@ -71,11 +71,13 @@ final class Preflight {
 
     /** Decides what needs no weights to be decided. */
     static Choices choose(QuantizationJobOptions options, ModelConfig config) {
-        config.quantizationConfig().filter(existing -> !SourceCheckpoint.canRestore(existing, options.model())).ifPresent(existing -> {
-            throw new InputException(options.model() + " is already quantized ("
-                    + existing.path("quant_method").asText("method not given")
-                    + "); give the original checkpoint");
-        });
+        config.quantizationConfig()
+                .filter(existing -> !SourceCheckpoint.canRestore(existing, options.model()))
+                .ifPresent(existing -> {
+                    throw new InputException(options.model() + " is already quantized ("
+                            + existing.path("quant_method").asText("method not given")
+                            + "); give the original checkpoint");
+                });
         ModelStructure structure = ModelStructure.of(config);
         PackedScheme scheme = scheme(options, structure);
         List<LinearDecision> decisions = decide(structure, scheme);

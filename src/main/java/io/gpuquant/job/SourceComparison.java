@@ -154,10 +154,9 @@ final class SourceComparison {
         }
         double relative = norm == 0 ? error : error / norm;
         if (relative > LARGEST_ERROR) {
-            throw new VerificationException(
-                    checkpoint.fileOf(codes(spec.name())) + ": " + spec.name()
-                            + " does not stand for the weights in " + source.directory() + " (relative error "
-                            + String.format(java.util.Locale.ROOT, "%.2g", relative) + ")");
+            throw new VerificationException(checkpoint.fileOf(codes(spec.name())) + ": " + spec.name()
+                    + " does not stand for the weights in " + source.directory() + " (relative error "
+                    + String.format(java.util.Locale.ROOT, "%.2g", relative) + ")");
         }
         if (relative > worstError) {
             worstError = relative;

@@ -89,7 +89,6 @@ public final class CodeTable {
         return values.clone();
     }
 
-
     /** The midpoints of neighbours, ascending. */
     float[] thresholds() {
         float[] thresholds = new float[values.length - 1];

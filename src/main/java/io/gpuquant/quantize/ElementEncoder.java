@@ -102,8 +102,7 @@ public final class ElementEncoder {
             ranges.scales(maxima, Rule.QUOTIENT, E2M1_MOST, scaleType, scales);
             DeviceMatrix all = memory.floats("scale of scales", global);
             DeviceMatrix scaleCodes = memory.matrix("codes of scales", DType.U8, scales.rows(), scales.columns());
-            codec.encode(
-                    scales, Scaling.times(all, Tile.WHOLE), DType.F32, Codec.E4M3, E4M3_EPSILON, scaleCodes);
+            codec.encode(scales, Scaling.times(all, Tile.WHOLE), DType.F32, Codec.E4M3, E4M3_EPSILON, scaleCodes);
             codec.decode(scaleCodes, Codec.E4M3, Scaling.over(all, Tile.WHOLE), scales);
             return elements(memory, weight, Codec.E2M1, scales, tile, scaleCodes, maxima);
         });
@@ -123,8 +122,7 @@ public final class ElementEncoder {
             DeviceMatrix maxima = maxima(memory, weight, tile);
             DeviceMatrix scaleCodes = memory.matrix("codes of scales", DType.U8, maxima.rows(), maxima.columns());
             DeviceMatrix unit = memory.floats("unit", most, 1);
-            codec.encode(
-                    maxima, Scaling.over(unit.columns(0, 1), Tile.WHOLE), DType.F32, Codec.E8M0, 0, scaleCodes);
+            codec.encode(maxima, Scaling.over(unit.columns(0, 1), Tile.WHOLE), DType.F32, Codec.E8M0, 0, scaleCodes);
             DeviceMatrix scales = memory.matrix("scales", DType.F32, maxima.rows(), maxima.columns());
             codec.decode(scaleCodes, Codec.E8M0, Scaling.times(unit.columns(1, 1), Tile.WHOLE), scales);
             return elements(memory, weight, elements, scales, tile, scaleCodes, maxima);
@@ -142,8 +140,7 @@ public final class ElementEncoder {
         DeviceMatrix codes = memory.matrix("codes", DType.U8, weight.rows(), weight.columns());
         codec.encode(weight, Scaling.over(scales, tile), DType.F32, type, 0, codes);
         Scaling back = Scaling.times(scales, tile);
-        return new EncodedWeight(
-                codes, scaleCodes, maxima, target -> codec.decode(codes, type, back, target), memory);
+        return new EncodedWeight(codes, scaleCodes, maxima, target -> codec.decode(codes, type, back, target), memory);
     }
 
     /**
@@ -160,8 +157,7 @@ public final class ElementEncoder {
             DeviceMatrix maxima = maxima(memory, flat, tile);
             DeviceMatrix codes = lookUp(memory, flat, 0, table, maxima, tile);
             Consumer<DeviceMatrix> decoder = decoder(memory, codes, table, maxima, tile, 0);
-            return new EncodedWeight(
-                    codes.reshape(weight.rows(), weight.columns()), maxima, maxima, decoder, memory);
+            return new EncodedWeight(codes.reshape(weight.rows(), weight.columns()), maxima, maxima, decoder, memory);
         });
     }
 
@@ -180,14 +176,13 @@ public final class ElementEncoder {
         return guarded(memory, () -> {
             DeviceMatrix magnitudes = maxima(memory, flat, tile);
             DeviceMatrix codes = lookUp(memory, flat, 0, table, magnitudes, tile);
-            DeviceMatrix maxima = memory.matrix(
-                    "largest differences", DType.F32, nested.down(magnitudes), nested.across(magnitudes));
+            DeviceMatrix maxima =
+                    memory.matrix("largest differences", DType.F32, nested.down(magnitudes), nested.across(magnitudes));
             ranges.tileAbsmax(magnitudes, nested, offset, maxima);
             DeviceMatrix scales = lookUp(memory, magnitudes, offset, CodeTable.DYNAMIC, maxima, nested);
             decoder(memory, scales, CodeTable.DYNAMIC, maxima, nested, offset).accept(magnitudes);
             Consumer<DeviceMatrix> decoder = decoder(memory, codes, table, magnitudes, tile, 0);
-            return new EncodedWeight(
-                    codes.reshape(weight.rows(), weight.columns()), scales, maxima, decoder, memory);
+            return new EncodedWeight(codes.reshape(weight.rows(), weight.columns()), scales, maxima, decoder, memory);
         });
     }
 
@@ -214,8 +209,7 @@ public final class ElementEncoder {
     }
 
     private DeviceMatrix maxima(Scratch memory, DeviceMatrix matrix, Tile tile) {
-        DeviceMatrix maxima =
-                memory.matrix("largest magnitudes", DType.F32, tile.down(matrix), tile.across(matrix));
+        DeviceMatrix maxima = memory.matrix("largest magnitudes", DType.F32, tile.down(matrix), tile.across(matrix));
         if (maxima.elementCount() == 1) {
             // Many warps for one tile: pieces of rows first.
             Tile piece = Tile.row(PIECE);
@@ -241,9 +235,7 @@ public final class ElementEncoder {
 
     /** The scale of all scales that {@link #twoLevel} takes for weights of this largest magnitude, in their type. */
     public static float globalScale(float absmax, Function<Float, Float> rounding) {
-        return absmax == 0
-                ? 1
-                : rounding.apply(rounding.apply(1 / absmax) * (E4M3_MOST * E2M1_MOST));
+        return absmax == 0 ? 1 : rounding.apply(rounding.apply(1 / absmax) * (E4M3_MOST * E2M1_MOST));
     }
 
     private static EncodedWeight guarded(Scratch memory, Supplier<EncodedWeight> work) {

@@ -31,7 +31,8 @@ public final class Checkpoint implements AutoCloseable {
 
     static final String SINGLE_FILE = "model.safetensors";
 
-    private record Entry(TensorInfo info, SafetensorsFile file, @Nullable Supplier<MemorySegment> derived) {
+    private record Entry(
+            TensorInfo info, SafetensorsFile file, @Nullable Supplier<MemorySegment> derived) {
 
         Entry(TensorInfo info, SafetensorsFile file) {
             this(info, file, null);

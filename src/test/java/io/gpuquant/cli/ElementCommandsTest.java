@@ -59,9 +59,16 @@ class ElementCommandsTest {
         Path made = folder.resolve("model-bnb-nf4-dq");
         assertThat(run.out()).contains("bnb NF4 double-quant", "14 quantized", "on average; most: model.layers.");
         MadeCheckpoint checkpoint = new MadeCheckpoint(made);
-        assertThat(checkpoint.quantizationConfig().path("bnb_4bit_compute_dtype").asText())
+        assertThat(checkpoint
+                        .quantizationConfig()
+                        .path("bnb_4bit_compute_dtype")
+                        .asText())
                 .isEqualTo("bfloat16");
-        assertThat(checkpoint.quantizationConfig().path("llm_int8_skip_modules").path(0).asText())
+        assertThat(checkpoint
+                        .quantizationConfig()
+                        .path("llm_int8_skip_modules")
+                        .path(0)
+                        .asText())
                 .isEqualTo("lm_head");
         for (String name : List.of("lm_head.weight", NORM, QUERY + ".bias", "model.embed_tokens.weight")) {
             assertThat(checkpoint.content(name)).isEqualTo(new MadeCheckpoint(model).content(name));
@@ -76,8 +83,7 @@ class ElementCommandsTest {
                 .json();
         assertThat(verified.path("quantized_linears").asInt()).isEqualTo(14);
         assertThat(verified.path("worst_weight_error").asDouble()).isBetween(0.005, 0.02);
-        JsonNode compared = CommandRun.of(
-                        "compare", model, made, "--text", text, "--sequence-length", "16", "--json")
+        JsonNode compared = CommandRun.of("compare", model, made, "--text", text, "--sequence-length", "16", "--json")
                 .requireDone()
                 .json();
         assertThat(compared.path("checkpoints").path(1).path("format").asText()).isEqualTo("bnb NF4 double-quant");
@@ -87,9 +93,7 @@ class ElementCommandsTest {
 
     @Test
     void theSameCommandMakesTheSameBytesWhateverWasLeftBehind() throws IOException {
-        Object[] command = {
-            "int8", model, "--calibration", text, "--samples", "4", "--sequence-length", "16", "--out"
-        };
+        Object[] command = {"int8", model, "--calibration", text, "--samples", "4", "--sequence-length", "16", "--out"};
         Path first = folder.resolve("first");
         Path second = folder.resolve("second");
         CommandRun.of(with(command, first)).requireDone();
@@ -128,7 +132,8 @@ class ElementCommandsTest {
             largest = Math.max(largest, norm[i] / folded[i]);
         }
         assertThat(norm[7] / folded[7]).isEqualTo(largest).isGreaterThan(3);
-        // What a feature is divided by, its weights are multiplied with: the product is that of the source, up to rounding.
+        // What a feature is divided by, its weights are multiplied with: the product is that of the source, up to
+        // rounding.
         float[] weight = source.values(QUERY + ".weight");
         float[] scales = smoothed.values(QUERY + ".weight_scale");
         byte[] codes = codes(made, QUERY + ".weight");
@@ -154,7 +159,9 @@ class ElementCommandsTest {
 
     @Test
     void withoutSmoothingInt8NeedsNoText() {
-        JsonNode json = CommandRun.of("int8", model, "--smooth", "0", "--json").requireDone().json();
+        JsonNode json = CommandRun.of("int8", model, "--smooth", "0", "--json")
+                .requireDone()
+                .json();
 
         assertThat(json.has("calibration")).isFalse();
         assertThat(json.path("format").asText()).isEqualTo("compressed-tensors W8A8");
@@ -166,17 +173,29 @@ class ElementCommandsTest {
     void staticFp8HasAScaleForEachInput() {
         Path made = folder.resolve("made");
         JsonNode json = CommandRun.of(
-                        "fp8", model, "--scheme", "static", "--calibration", text, "--samples", "4", "--out", made, "--json")
+                        "fp8",
+                        model,
+                        "--scheme",
+                        "static",
+                        "--calibration",
+                        text,
+                        "--samples",
+                        "4",
+                        "--out",
+                        made,
+                        "--json")
                 .requireDone()
                 .json();
 
         assertThat(json.path("calibration").path("sequences_used").asInt()).isEqualTo(4);
         MadeCheckpoint checkpoint = new MadeCheckpoint(made);
         float query = checkpoint.values(QUERY + ".input_scale")[0];
-        assertThat(checkpoint.values("model.layers.1.self_attn.k_proj.input_scale")).containsExactly(query);
+        assertThat(checkpoint.values("model.layers.1.self_attn.k_proj.input_scale"))
+                .containsExactly(query);
         // RMSNorm's largest output is about the weight of the feature that stands out times a few.
         assertThat(query * 448).isBetween(20f, 20 * 11.3f);
-        assertThat(checkpoint.values("model.layers.0.mlp.down_proj.input_scale")[0]).isPositive();
+        assertThat(checkpoint.values("model.layers.0.mlp.down_proj.input_scale")[0])
+                .isPositive();
         CommandRun.of("verify", made, "--source", model).requireDone();
     }
 
@@ -189,8 +208,10 @@ class ElementCommandsTest {
         MadeCheckpoint checkpoint = new MadeCheckpoint(made);
         for (String tensor : List.of("weight_global_scale", "input_global_scale")) {
             float query = checkpoint.values(QUERY + "." + tensor)[0];
-            assertThat(checkpoint.values("model.layers.1.self_attn.k_proj." + tensor)).containsExactly(query);
-            assertThat(checkpoint.values("model.layers.1.self_attn.v_proj." + tensor)).containsExactly(query);
+            assertThat(checkpoint.values("model.layers.1.self_attn.k_proj." + tensor))
+                    .containsExactly(query);
+            assertThat(checkpoint.values("model.layers.1.self_attn.v_proj." + tensor))
+                    .containsExactly(query);
         }
         CommandRun.of("verify", made, "--source", model).requireDone();
         for (String scheme : List.of("nvfp4a16", "mxfp4", "mxfp8")) {
@@ -236,7 +257,9 @@ class ElementCommandsTest {
         MadeCheckpoint rounded = new MadeCheckpoint(again);
         assertThat(rounded.names()).noneMatch(name -> name.contains("weight_scale"));
         assertThat(rounded.quantizationConfig().path("quant_method").asText()).isEqualTo("gptq");
-        assertThat(CommandRun.of("bnb", made, "--out", folder.resolve("nf4")).requireDone().out())
+        assertThat(CommandRun.of("bnb", made, "--out", folder.resolve("nf4"))
+                        .requireDone()
+                        .out())
                 .contains("14 quantized");
     }
 
@@ -248,7 +271,16 @@ class ElementCommandsTest {
 
         double theirs = perplexity(model);
         assertThat(perplexity(made)).isCloseTo(theirs, within(0.05 * theirs));
-        CommandRun.of("gptq", made, "--calibration", text, "--samples", "2", "--sequence-length", "16", "--out",
+        CommandRun.of(
+                        "gptq",
+                        made,
+                        "--calibration",
+                        text,
+                        "--samples",
+                        "2",
+                        "--sequence-length",
+                        "16",
+                        "--out",
                         folder.resolve("gptq"))
                 .requireDone();
         CommandRun.of("verify", folder.resolve("gptq"), "--source", model).requireDone();

@@ -80,7 +80,9 @@ class ElementWeightsTest {
                 for (int i = 0; i < decoded.length; i++) {
                     float expected = read.weight(i / linear.in(), i % linear.in());
                     if (decoded[i] != expected) {
-                        assertThat(decoded[i]).as(linear.name() + " element %d", i).isEqualTo(expected);
+                        assertThat(decoded[i])
+                                .as(linear.name() + " element %d", i)
+                                .isEqualTo(expected);
                     }
                     error += (decoded[i] - exact[i]) * (double) (decoded[i] - exact[i]);
                     norm += exact[i] * (double) exact[i];

@@ -86,7 +86,8 @@ class ElementSchemesTest {
         String json = new String(scheme.state("a", 64, 32), StandardCharsets.UTF_8);
         assertThat(json)
                 .isEqualTo("{\"quant_type\": \"nf4\", \"blocksize\": 64, \"dtype\": \"float16\", \"shape\": [32, 64],"
-                        + " \"nested_blocksize\": 256, \"nested_dtype\": \"float32\", \"nested_offset\": " + text + "}");
+                        + " \"nested_blocksize\": 256, \"nested_dtype\": \"float32\", \"nested_offset\": " + text
+                        + "}");
     }
 
     @ParameterizedTest
@@ -104,12 +105,14 @@ class ElementSchemesTest {
                 assertThat(restored.info(info.name()).dtype()).isEqualTo(DType.BF16);
                 assertThat(restored.info(info.name()).shape()).isEqualTo(info.shape());
             }
-            assertThat(restored.tensor("lm_head.weight").data().mismatch(base.tensor("lm_head.weight").data()))
+            assertThat(restored.tensor("lm_head.weight")
+                            .data()
+                            .mismatch(base.tensor("lm_head.weight").data()))
                     .isEqualTo(-1);
             HostTensor weight = restored.tensor(module + ".weight");
-            ElementScheme scheme = ElementConfig.read(config(golden), FILE, DType.BF16).orElseThrow();
-            ElementLinear linear =
-                    scheme.read(name -> stored.find(name).map(info -> stored.tensor(name)), module);
+            ElementScheme scheme =
+                    ElementConfig.read(config(golden), FILE, DType.BF16).orElseThrow();
+            ElementLinear linear = scheme.read(name -> stored.find(name).map(info -> stored.tensor(name)), module);
             for (int i = 0; i < linear.in() * linear.out(); i += 7) {
                 float expected = linear.weight(i / linear.in(), i % linear.in());
                 assertThat(Elements.floatAt(weight.data(), DType.BF16, i))
@@ -120,7 +123,8 @@ class ElementSchemesTest {
 
     @Test
     void onlyFp8IsSeenAsItWas() throws IOException {
-        assertThat(SourceCheckpoint.canRestore(config("ct_FP8_DYNAMIC"), GOLDENS)).isTrue();
+        assertThat(SourceCheckpoint.canRestore(config("ct_FP8_DYNAMIC"), GOLDENS))
+                .isTrue();
         assertThat(SourceCheckpoint.canRestore(config("ct_W8A8"), GOLDENS)).isFalse();
         assertThat(SourceCheckpoint.canRestore(config("bnb_nf4"), GOLDENS)).isFalse();
         assertThat(SourceCheckpoint.canRestore(config("ct_NVFP4"), GOLDENS)).isFalse();

@@ -37,12 +37,12 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Checkpoints that the tools of each format made of one model, and what is made of it here: the same names, types, shapes and
@@ -83,11 +83,10 @@ class FormatGoldensTest {
     }
 
     private static ElementPlan plan(Target target, Checkpoint base) {
-        boolean ranges = target instanceof Compressed compressed && compressed.preset().needsRanges();
-        QuantizationJobOptions.Calibration calibration = ranges
-                ? new QuantizationJobOptions.Calibration(
-                        null, new CalibrationOptions(16, 1, 0))
-                : null;
+        boolean ranges =
+                target instanceof Compressed compressed && compressed.preset().needsRanges();
+        QuantizationJobOptions.Calibration calibration =
+                ranges ? new QuantizationJobOptions.Calibration(null, new CalibrationOptions(16, 1, 0)) : null;
         ElementJobOptions options =
                 new ElementJobOptions(BASE, Path.of("unused"), false, "test", target, 0, calibration);
         return ElementPreflight.plan(options, base, ModelConfig.read(BASE), CheckpointLayout.DEFAULT_MAX_SHARD_BYTES);
@@ -97,15 +96,13 @@ class FormatGoldensTest {
         if (plan.options().calibration() == null) {
             return null;
         }
-        float most = plan.scheme() instanceof CompressedScheme form
-                        && form.preset().isTwoLevel()
-                ? NVFP4_UNIT
-                : FP8_UNIT;
+        float most =
+                plan.scheme() instanceof CompressedScheme form && form.preset().isTwoLevel() ? NVFP4_UNIT : FP8_UNIT;
         InputRanges ranges = new InputRanges();
         plan.structure()
                 .layers()
-                .forEach(layer -> layer.stages().forEach(stage -> ranges.put(
-                        stage.linears().getFirst().name(), new float[] {1, most})));
+                .forEach(layer -> layer.stages()
+                        .forEach(stage -> ranges.put(stage.linears().getFirst().name(), new float[] {1, most})));
         return ranges;
     }
 
@@ -138,9 +135,12 @@ class FormatGoldensTest {
             Set<String> different = new TreeSet<>();
             for (TensorInfo info : expected.tensors()) {
                 TensorInfo ours = plan.layout().info(info.name());
-                assertThat(ours.dtype() + " " + ours.shape()).as(info.name()).isEqualTo(info.dtype() + " " + info.shape());
+                assertThat(ours.dtype() + " " + ours.shape())
+                        .as(info.name())
+                        .isEqualTo(info.dtype() + " " + info.shape());
                 if (!Arrays.equals(
-                        written.get(info.name()), bytes(expected.tensor(info.name()).data()))) {
+                        written.get(info.name()),
+                        bytes(expected.tensor(info.name()).data()))) {
                     different.add(info.name());
                 }
             }
@@ -168,11 +168,12 @@ class FormatGoldensTest {
     @ParameterizedTest
     @MethodSource("formats")
     void configurationIsThatOfTheTools(String golden, Target target) throws IOException {
-        JsonNode config =
-                new ObjectMapper().readTree(GOLDENS.resolve(golden).resolve("config.json").toFile());
+        JsonNode config = new ObjectMapper()
+                .readTree(GOLDENS.resolve(golden).resolve("config.json").toFile());
         try (Checkpoint base = Checkpoint.open(BASE)) {
             ElementPlan plan = plan(target, base);
-            JsonNode ours = new ObjectMapper().readTree(plan.quantizationConfig().toString());
+            JsonNode ours =
+                    new ObjectMapper().readTree(plan.quantizationConfig().toString());
             assertThat(ours).isEqualTo(config.path("quantization_config"));
         }
     }
@@ -200,8 +201,7 @@ class FormatGoldensTest {
     }
 
     private static void write(LinearSpec linear, WeightSource source, ElementWriter writer) {
-        DeviceMatrix weight =
-                DeviceMatrix.allocate(DEVICE, linear.weightName(), DType.BF16, linear.out(), linear.in());
+        DeviceMatrix weight = DeviceMatrix.allocate(DEVICE, linear.weightName(), DType.BF16, linear.out(), linear.in());
         try (var buffer = weight.buffer()) {
             source.load(linear.weightName(), weight);
             float most = new ElementEncoder(DEVICE).absmax(weight);

@@ -48,7 +48,9 @@ class CodecKernelsTest {
         });
 
         for (int i = 0; i < 256; i++) {
-            assertThat(Double.valueOf(values[i])).as("code %d", i).isEqualTo(Double.valueOf(CodecOracle.decode(codec, i)));
+            assertThat(Double.valueOf(values[i]))
+                    .as("code %d", i)
+                    .isEqualTo(Double.valueOf(CodecOracle.decode(codec, i)));
         }
     }
 
@@ -100,7 +102,8 @@ class CodecKernelsTest {
         Tile tile = new Tile(tileRows, tileColumns);
         int down = Math.ceilDiv(rows, tileRows);
         int across = Math.ceilDiv(columns, tileColumns);
-        float[] values = KernelRun.rounded(dtype, Matrices.normal(random, rows * columns, codec == Codec.INT8 ? 90 : 4));
+        float[] values =
+                KernelRun.rounded(dtype, Matrices.normal(random, rows * columns, codec == Codec.INT8 ? 90 : 4));
         values[0] = 0;
         float[] scales = new float[down * across];
         for (int i = 0; i < scales.length; i++) {
@@ -175,8 +178,7 @@ class CodecKernelsTest {
             rig.fill(source, KernelRun.encode(dtype, values));
             DeviceMatrix target = rig.emptyWindow(DType.U8, rows, columns, 3, columns + 1);
             Search search = new Search(rig.floats(1, size - 1, thresholds), rig.bytes(1, size, names));
-            rig.codec()
-                    .encode(source, offset, Scaling.times(rig.floats(rows, across, scales), tile), search, target);
+            rig.codec().encode(source, offset, Scaling.times(rig.floats(rows, across, scales), tile), search, target);
             rig.requireUntouchedAround(target);
             return rig.bytesOf(target);
         });

@@ -51,8 +51,8 @@ final class CodecChecks {
 
     /** Scales that are not alike. */
     private static DeviceMatrix scales(Bench bench, Layout matrix, Tile tile) {
-        Layout layout = Layout.window(
-                Math.ceilDiv(matrix.rows(), tile.rows()), Math.ceilDiv(matrix.columns(), tile.columns()));
+        Layout layout =
+                Layout.window(Math.ceilDiv(matrix.rows(), tile.rows()), Math.ceilDiv(matrix.columns(), tile.columns()));
         float[] values = new float[layout.elements()];
         for (int i = 0; i < values.length; i++) {
             values[i] = (float) bench.random().nextDouble(0.2, 2);
@@ -119,10 +119,7 @@ final class CodecChecks {
                             Scaling.times(scales(bench, matrix, tile), tile),
                             new Search(
                                     table(bench, size - 1),
-                                    bench.matrix(
-                                            DType.U8,
-                                            Layout.dense(1, size),
-                                            MemorySegment.ofArray(names))),
+                                    bench.matrix(DType.U8, Layout.dense(1, size), MemorySegment.ofArray(names))),
                             codes);
             return List.of(bench.read("codes", codes));
         }
