@@ -11,6 +11,8 @@ import io.gpuquant.format.ElementConfig;
 import io.gpuquant.format.ElementScheme;
 import io.gpuquant.format.GptqConfig;
 import io.gpuquant.format.GptqScheme;
+import io.gpuquant.format.PackQuantizedConfig;
+import io.gpuquant.format.PackQuantizedScheme;
 import io.gpuquant.format.PackedLinear;
 import io.gpuquant.format.PackedScheme;
 import io.gpuquant.model.CheckpointWeights;
@@ -60,13 +62,21 @@ public final class OpenModel implements AutoCloseable {
         return new OpenModel(checkpoint, ModelStructure.of(config), scheme, elements);
     }
 
-    private static PackedScheme scheme(Path folder, ObjectNode object) {
+    /**
+     * The scheme that a {@code quantization_config} describes.
+     *
+     * @throws InputException when it is of a format that cannot be read
+     */
+    public static PackedScheme scheme(Path folder, ObjectNode object) {
         Path file = folder.resolve("config.json");
         if (GptqConfig.isGptq(object)) {
             return GptqConfig.read(object, file);
         }
         if (AwqConfig.isAwq(object)) {
             return AwqConfig.read(object, file);
+        }
+        if (PackQuantizedConfig.isCompressedTensors(object)) {
+            return PackQuantizedConfig.read(object, file);
         }
         throw new InputException(file + " says that the checkpoint is quantized by "
                 + object.path("quant_method").asText("an unknown method")
@@ -106,6 +116,7 @@ public final class OpenModel implements AutoCloseable {
             case GptqScheme gptq ->
                 "GPTQ " + bits + (gptq.descAct() ? " act-order" : "") + (gptq.symmetric() ? "" : " asym");
             case AwqScheme awq -> "AWQ " + bits + " " + awq.version();
+            case PackQuantizedScheme packed -> "compressed-tensors " + bits + (packed.symmetric() ? "" : " asym");
         };
     }
 

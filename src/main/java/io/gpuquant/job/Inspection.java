@@ -7,6 +7,7 @@ import io.gpuquant.InputException;
 import io.gpuquant.format.ElementConfig;
 import io.gpuquant.format.ElementScheme;
 import io.gpuquant.format.GptqTensors;
+import io.gpuquant.format.PackQuantizedTensors;
 import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.safetensors.TensorInfo;
 import io.gpuquant.tensor.DType;
@@ -70,7 +71,7 @@ public record Inspection(
                 byPattern
                         .computeIfAbsent(pattern(info.name()), key -> new ArrayList<>())
                         .add(info);
-                quantized += GptqTensors.isCodes(info.name()) ? 1 : 0;
+                quantized += GptqTensors.isCodes(info.name()) || PackQuantizedTensors.isCodes(info.name()) ? 1 : 0;
             }
             Optional<ObjectNode> quantization = config.path("quantization_config") instanceof ObjectNode object
                     ? Optional.of(object)

@@ -154,6 +154,10 @@ final class KernelRig implements AutoCloseable {
         return new CodecKernels(stream(), module("codec"));
     }
 
+    BitStreamKernels bitStreams() {
+        return new BitStreamKernels(stream(), module("bitstream"));
+    }
+
     ScaleKernels scale() {
         return new ScaleKernels(stream(), module("scale"));
     }

@@ -37,6 +37,7 @@ final class Checks {
                         ScaleChecks.all(),
                         AwqChecks.all(),
                         NibbleChecks.all(),
+                        BitStreamChecks.all(),
                         RangeChecks.all(),
                         CodecChecks.all())
                 .flatMap(List::stream)
