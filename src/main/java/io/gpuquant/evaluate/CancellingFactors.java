@@ -5,6 +5,7 @@ import io.gpuquant.device.DeviceBuffer;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.model.DecoderLayer;
 import io.gpuquant.model.LinearSpec;
+import io.gpuquant.model.Norm;
 import io.gpuquant.model.Stage;
 import io.gpuquant.model.WeightSource;
 import io.gpuquant.tensor.DType;
@@ -39,22 +40,24 @@ final class CancellingFactors {
         int width = reference.structure().config().hiddenSize();
         return new CancellingFactors(
                 layer,
-                quotient(device, layer.attentionNorm(), width, reference, model),
-                quotient(device, layer.mlpNorm(), width, reference, model),
+                quotient(device, layer.norms().attention(), width, reference, model),
+                quotient(device, layer.norms().mlp(), width, reference, model),
                 model.isScaled());
     }
 
-    /** What a norm is of the reference's, feature by feature; null when they are equal. */
+    /** What the factor of a norm is of the reference's, feature by feature; null when they are equal. */
     private static float @Nullable [] quotient(
-            Device device, String norm, int width, EvaluatedModel reference, EvaluatedModel model) {
-        float[] theirs = load(device, norm, width, reference.weights());
-        float[] ours = load(device, norm, width, model.weights());
+            Device device, Norm norm, int width, EvaluatedModel reference, EvaluatedModel model) {
+        float[] theirs = load(device, norm.tensor(), width, reference.weights());
+        float[] ours = load(device, norm.tensor(), width, model.weights());
         if (Arrays.equals(ours, theirs)) {
             return null;
         }
+        float offset = norm.flavour().offset();
         float[] quotient = new float[width];
         for (int i = 0; i < width; i++) {
-            quotient[i] = theirs[i] == 0 ? 1 : ours[i] / theirs[i];
+            float factor = offset + theirs[i];
+            quotient[i] = factor == 0 ? 1 : (offset + ours[i]) / factor;
         }
         return quotient;
     }
@@ -82,18 +85,21 @@ final class CancellingFactors {
         if (norm != null) {
             Arrays.setAll(factors, i -> norm[i]);
         } else if (rows != null && !isFedByNorm(stage)) {
-            System.arraycopy(rows, 0, factors, 0, factors.length);
+            System.arraycopy(rows, rows.length - factors.length, factors, 0, factors.length);
         }
         return factors;
     }
 
-    /** Whether the rows of a linear may carry factors: its outputs then are, feature by feature, the inputs of the next stage. */
+    /**
+     * Whether the rows of a linear may carry factors: its last outputs then are, feature by feature, the inputs of the next
+     * stage.
+     */
     boolean fitsRows(Stage stage, LinearSpec linear) {
         if (!fitsRows || !isFedByNorm(stage) || !linear.equals(stage.linears().getLast())) {
             return false;
         }
         int next = layer.stages().indexOf(stage) + 1;
-        return next < layer.stages().size() && layer.stages().get(next).in() == linear.out();
+        return next < layer.stages().size() && layer.stages().get(next).in() == stage.handedOn();
     }
 
     /** Takes the factors of a linear's rows, for the columns of the next stage; null for ones. */

@@ -29,6 +29,7 @@ public final class GptqConfig {
      * @param mse whether scales were searched for the least squared error
      * @param quantizer the tool and its version
      * @param modules names, within a decoder layer, of the linears that are quantized, stage by stage; empty when all are
+     * @param skipped whole names of modules that are no linears to be quantized at all, such as routers
      */
     public record Details(
             String algorithm,
@@ -37,10 +38,12 @@ public final class GptqConfig {
             boolean groupAware,
             boolean mse,
             String quantizer,
-            List<List<String>> modules) {
+            List<List<String>> modules,
+            List<String> skipped) {
 
         public Details {
             modules = modules.stream().map(List::copyOf).toList();
+            skipped = List.copyOf(skipped);
         }
     }
 
@@ -64,6 +67,11 @@ public final class GptqConfig {
             // Without this, transformers would make a quantized layer of every linear, also of those left as they were.
             ArrayNode stages = config.putArray("modules_in_block_to_quantize");
             details.modules().forEach(stage -> stage.forEach(stages.addArray()::add));
+        }
+        if (!details.skipped().isEmpty()) {
+            // GPTQModel's and vLLM's way to say so: a regular expression over the whole name.
+            ObjectNode dynamic = config.putObject("dynamic");
+            details.skipped().forEach(module -> dynamic.putObject("-:^" + module.replace(".", "\\.") + "$"));
         }
         ObjectNode meta = config.putObject("meta");
         meta.putArray("quantizer").add(details.quantizer());

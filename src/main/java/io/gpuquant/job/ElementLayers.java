@@ -11,6 +11,7 @@ import io.gpuquant.kernels.ScaleKernels;
 import io.gpuquant.kernels.ScaleKernels.Factors;
 import io.gpuquant.model.DecoderLayer;
 import io.gpuquant.model.LinearSpec;
+import io.gpuquant.model.Norm;
 import io.gpuquant.model.Stage;
 import io.gpuquant.model.WeightSource;
 import io.gpuquant.quantize.ElementEncoder;
@@ -67,7 +68,7 @@ final class ElementLayers {
     void encode(DecoderLayer layer) {
         for (Stage stage : layer.stages()) {
             boolean encoded = quantized.contains(stage.linears().getFirst().name());
-            Optional<String> norm =
+            Optional<Norm> norm =
                     plan.options().smoothing() > 0 ? SmoothedNorm.before(layer, stage) : Optional.empty();
             float @Nullable [] divisors = norm.isPresent() ? smooth(norm.get(), stage, encoded) : null;
             if (encoded) {
@@ -149,12 +150,12 @@ final class ElementLayers {
     }
 
     /** Divides the norm before a stage, and returns what it was divided by; null where nothing is. */
-    private float @Nullable [] smooth(String norm, Stage stage, boolean encoded) {
-        DType dtype = source.dtype(norm);
-        DeviceMatrix vector = DeviceMatrix.allocate(device, norm, DType.F32, 1, stage.in());
+    private float @Nullable [] smooth(Norm norm, Stage stage, boolean encoded) {
+        DType dtype = source.dtype(norm.tensor());
+        DeviceMatrix vector = DeviceMatrix.allocate(device, norm.tensor(), DType.F32, 1, stage.in());
         float[] values = new float[stage.in()];
         try (var buffer = vector.buffer()) {
-            source.load(norm, vector);
+            source.load(norm.tensor(), vector);
             download(vector, values);
         }
         float[] scales = null;
@@ -163,8 +164,8 @@ final class ElementLayers {
             scales = Smoothing.scales(
                     activations, columnMaxima(stage), plan.options().smoothing());
         }
-        NormFold fold = NormFold.of(values, scales, dtype);
-        output.write(norm, fold.bytes());
+        NormFold fold = NormFold.of(values, scales, norm.flavour(), dtype);
+        output.write(norm.tensor(), fold.bytes());
         return scales == null ? null : fold.scales();
     }
 

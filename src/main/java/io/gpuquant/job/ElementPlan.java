@@ -5,6 +5,7 @@ import io.gpuquant.format.ElementScheme;
 import io.gpuquant.model.DecoderLayer;
 import io.gpuquant.model.LinearSpec;
 import io.gpuquant.model.ModelStructure;
+import io.gpuquant.model.Norm;
 import io.gpuquant.safetensors.CheckpointLayout;
 import java.util.HashSet;
 import java.util.List;
@@ -52,7 +53,7 @@ public record ElementPlan(
                 .collect(Collectors.toCollection(HashSet::new));
         if (options.smoothing() > 0) {
             for (DecoderLayer layer : structure.layers()) {
-                layer.stages().forEach(stage -> SmoothedNorm.before(layer, stage).ifPresent(made::add));
+                layer.stages().forEach(stage -> SmoothedNorm.before(layer, stage).map(Norm::tensor).ifPresent(made::add));
             }
         }
         return made;

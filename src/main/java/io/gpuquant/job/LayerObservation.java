@@ -6,13 +6,12 @@ import io.gpuquant.kernels.AwqKernels;
 import io.gpuquant.kernels.AwqKernels.Mean;
 import io.gpuquant.kernels.HessianKernels;
 import io.gpuquant.model.Chunking;
-import io.gpuquant.model.DecoderLayer;
 import io.gpuquant.model.Stage;
 import io.gpuquant.model.StageInputs;
 import io.gpuquant.quantize.GramDiagonal;
 import io.gpuquant.tensor.DType;
 import java.util.ArrayList;
-import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -34,9 +33,9 @@ final class LayerObservation implements StageInputs, AutoCloseable {
     private final Predicate<Stage> isWanted;
     private final Predicate<Stage> isKept;
     private final List<DeviceMatrix> owned = new ArrayList<>();
-    private final Map<Stage.Kind, DeviceMatrix> grams = new EnumMap<>(Stage.Kind.class);
-    private final Map<Stage.Kind, DeviceMatrix> sums = new EnumMap<>(Stage.Kind.class);
-    private final Map<Stage.Kind, List<DeviceMatrix>> kept = new EnumMap<>(Stage.Kind.class);
+    private final Map<Stage, DeviceMatrix> grams = new HashMap<>();
+    private final Map<Stage, DeviceMatrix> sums = new HashMap<>();
+    private final Map<Stage, List<DeviceMatrix>> kept = new HashMap<>();
 
     /**
      * @param isWanted whether anything of a stage's inputs is
@@ -67,9 +66,9 @@ final class LayerObservation implements StageInputs, AutoCloseable {
             return;
         }
         DeviceMatrix gram =
-                grams.computeIfAbsent(stage.kind(), kind -> cleared("Gram matrix", DType.F32, stage.in(), stage.in()));
-        DeviceMatrix sum = sums.computeIfAbsent(
-                stage.kind(), kind -> cleared("sums of inputs", DType.F32, AwqKernels.BANDS, stage.in()));
+                grams.computeIfAbsent(stage, key -> cleared("Gram matrix", DType.F32, stage.in(), stage.in()));
+        DeviceMatrix sum =
+                sums.computeIfAbsent(stage, key -> cleared("sums of inputs", DType.F32, AwqKernels.BANDS, stage.in()));
         device.blas().addGram(device.stream(), x, gram);
         kernels.addAbsoluteSums(x, sum);
         if (isKept.test(stage) && searchBlocks.contains(block)) {
@@ -77,7 +76,7 @@ final class LayerObservation implements StageInputs, AutoCloseable {
                     DeviceMatrix.allocate(device, "inputs for the search", x.dtype(), x.rows(), x.columns());
             owned.add(copy);
             device.stream().copy(x.buffer(), x.byteOffset(), copy.buffer(), 0, x.byteSize());
-            kept.computeIfAbsent(stage.kind(), kind -> new ArrayList<>()).add(copy);
+            kept.computeIfAbsent(stage, key -> new ArrayList<>()).add(copy);
         }
     }
 
@@ -93,27 +92,26 @@ final class LayerObservation implements StageInputs, AutoCloseable {
      *
      * @throws io.gpuquant.InputException when an input was not finite
      */
-    void complete(DecoderLayer layer) {
-        grams.forEach((kind, gram) -> {
-            GramDiagonal.requireFinite(
-                    device, gram, layer.stage(kind).linears().getFirst().name());
+    void complete() {
+        grams.forEach((stage, gram) -> {
+            GramDiagonal.requireFinite(device, gram, stage.linears().getFirst().name());
             new HessianKernels(device.stream()).symmetrize(gram);
         });
     }
 
     /** F32 [in, in], symmetric. */
-    DeviceMatrix gram(Stage.Kind kind) {
-        return Objects.requireNonNull(grams.get(kind));
+    DeviceMatrix gram(Stage stage) {
+        return Objects.requireNonNull(grams.get(stage));
     }
 
     /** The mean absolute input of each feature. */
-    Mean mean(Stage.Kind kind) {
-        return new Mean(Objects.requireNonNull(sums.get(kind)), chunking.totalTokens());
+    Mean mean(Stage stage) {
+        return new Mean(Objects.requireNonNull(sums.get(stage)), chunking.totalTokens());
     }
 
     /** Some inputs as they were, block by block. */
-    List<DeviceMatrix> kept(Stage.Kind kind) {
-        return kept.getOrDefault(kind, List.of());
+    List<DeviceMatrix> kept(Stage stage) {
+        return kept.getOrDefault(stage, List.of());
     }
 
     @Override

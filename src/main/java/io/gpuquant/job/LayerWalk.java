@@ -187,6 +187,7 @@ final class LayerWalk {
                     source::dtype,
                     results,
                     linear -> quantized.contains(linear.name()),
+                    structure.config().family(),
                     LayerWalk.this::linearDone,
                     observer -> new StageSpans(device.trace(), observer),
                     peers);

@@ -1,6 +1,7 @@
 package io.gpuquant.job;
 
 import io.gpuquant.InputException;
+import io.gpuquant.model.NormFlavour;
 import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.Elements;
 import java.lang.foreign.MemorySegment;
@@ -11,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * division is put into the scales, so that linears are scaled by what the vector was really divided by, and the model
  * computes the same as before up to the rounding of the linears alone.
  *
- * @param values as they are stored
+ * @param values as they are stored, the offset of {@link NormFlavour} added
  * @param scales what the vector was divided by; one where it could not be
  * @param bytes the vector in its own type
  */
@@ -19,28 +20,33 @@ import org.jspecify.annotations.Nullable;
 record NormFold(float[] values, float[] scales, MemorySegment bytes) {
 
     /**
-     * Divides a vector.
+     * Divides the factor of a norm, which is the stored vector and an offset: with a factor {@code f = 1 + w}, {@code w}
+     * becomes {@code f / s - 1}.
      *
+     * @param vector as it is stored
      * @param scales null for ones
      */
-    static NormFold of(float[] vector, float @Nullable [] scales, DType dtype) {
+    static NormFold of(float[] vector, float @Nullable [] scales, NormFlavour flavour, DType dtype) {
+        float offset = flavour.offset();
         byte[] bytes = new byte[Math.toIntExact(dtype.bytes(vector.length))];
         MemorySegment stored = MemorySegment.ofArray(bytes);
         float[] values = new float[vector.length];
         float[] divisors = new float[vector.length];
         for (int i = 0; i < vector.length; i++) {
-            values[i] = vector[i];
+            float factor = offset + vector[i];
+            values[i] = factor;
             divisors[i] = 1;
             if (scales != null) {
-                float folded = rounded(stored, dtype, i, vector[i] / scales[i]);
-                float divisor = vector[i] / folded;
+                float folded = offset + rounded(stored, dtype, i, factor / scales[i] - offset);
+                float divisor = factor / folded;
                 // A quotient that is not in the type's range would lose the feature.
                 if (divisor > 0 && Float.isFinite(divisor) && Float.isFinite(folded)) {
                     values[i] = folded;
                     divisors[i] = divisor;
+                    continue;
                 }
             }
-            Elements.setFloat(stored, dtype, i, values[i]);
+            Elements.setFloat(stored, dtype, i, vector[i]);
         }
         return new NormFold(values, divisors, stored);
     }

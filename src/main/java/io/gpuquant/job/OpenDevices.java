@@ -24,9 +24,16 @@ final class OpenDevices implements AutoCloseable {
      *
      * @throws UsageException that says why
      */
-    void requireUseFor(QuantizationJobOptions.MethodOptions method) {
-        if (devices.size() > 1 && method instanceof QuantizationJobOptions.Awq) {
+    void requireUseFor(QuantizationPlan plan) {
+        if (devices.size() > 1 && plan.options().method() instanceof QuantizationJobOptions.Awq) {
             throw new UsageException("awq computes on one device; name one with --device");
+        }
+        boolean calibrates = plan.options().method().calibrationOrNull() != null;
+        if (devices.size() > 1
+                && calibrates
+                && plan.structure().layers().stream()
+                        .anyMatch(layer -> layer.router().isPresent())) {
+            throw new UsageException("models with experts are calibrated on one device; name one with --device");
         }
         List<String> kinds =
                 devices.stream().map(OpenDevices::describe).distinct().toList();

@@ -15,9 +15,12 @@ import io.gpuquant.format.PackQuantizedConfig;
 import io.gpuquant.format.PackQuantizedScheme;
 import io.gpuquant.format.PackedScheme;
 import io.gpuquant.format.SourceCheckpoint;
+import io.gpuquant.model.DecoderLayer;
+import io.gpuquant.model.LayerNorms;
 import io.gpuquant.model.LinearSpec;
 import io.gpuquant.model.ModelConfig;
 import io.gpuquant.model.ModelStructure;
+import io.gpuquant.model.Router;
 import io.gpuquant.model.Stage;
 import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.safetensors.CheckpointLayout;
@@ -27,9 +30,13 @@ import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.Shape;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /** Checks everything that can be known to fail before any work is done, and decides the rest. */
@@ -117,12 +124,20 @@ final class Preflight {
     static void requireTensors(ModelStructure structure, Checkpoint checkpoint) {
         ModelConfig config = structure.config();
         int hidden = config.hiddenSize();
+        if (config.experts().isPresent()) {
+            refuseStackedExperts(checkpoint);
+        }
         requireTensor(checkpoint, structure.embedding(), Shape.of(config.vocabSize(), hidden));
-        requireTensor(checkpoint, structure.finalNorm(), Shape.of(hidden));
+        requireTensor(checkpoint, structure.finalNorm().tensor(), Shape.of(hidden));
         requireTensor(checkpoint, structure.outputHead(), Shape.of(config.vocabSize(), hidden));
         structure.layers().forEach(layer -> {
-            requireTensor(checkpoint, layer.attentionNorm(), Shape.of(hidden));
-            requireTensor(checkpoint, layer.mlpNorm(), Shape.of(hidden));
+            LayerNorms norms = layer.norms();
+            norms.ofStream().forEach(norm -> requireTensor(checkpoint, norm.tensor(), Shape.of(hidden)));
+            norms.ofHeads().forEach(norm -> requireTensor(checkpoint, norm.tensor(), Shape.of(config.headDim())));
+            layer.router()
+                    .map(Router::linear)
+                    .ifPresent(linear ->
+                            requireTensor(checkpoint, linear.weightName(), Shape.of(linear.out(), linear.in())));
             layer.linears().forEach(linear -> {
                 requireTensor(checkpoint, linear.weightName(), Shape.of(linear.out(), linear.in()));
                 if (linear.bias()) {
@@ -130,6 +145,17 @@ final class Preflight {
                 }
             });
         });
+    }
+
+    /** Some versions of transformers hold all experts of a layer in one tensor, and may have saved it so. */
+    private static void refuseStackedExperts(Checkpoint checkpoint) {
+        for (TensorInfo info : checkpoint.tensors()) {
+            if (info.shape().rank() == 3 && info.name().contains(".experts.")) {
+                throw new InputException(checkpoint.fileOf(info.name()) + ": " + info.name() + " has shape " + info.shape()
+                        + ", all experts of a layer in one tensor, which is not supported; save the checkpoint with one"
+                        + " tensor for each expert, as it was published");
+            }
+        }
     }
 
     private static void requireTensor(Checkpoint checkpoint, String name, Shape shape) {
@@ -277,15 +303,17 @@ final class Preflight {
             List<LinearDecision> decisions) {
         return switch (scheme) {
             case GptqScheme gptq -> gptqConfig(options, gptq, structure, decisions);
-            case AwqScheme awq -> AwqConfig.write(awq, keptLinears(decisions));
-            case PackQuantizedScheme packed -> PackQuantizedConfig.write(packed, keptLinears(decisions));
+            case AwqScheme awq -> AwqConfig.write(awq, keptLinears(structure, decisions));
+            case PackQuantizedScheme packed -> PackQuantizedConfig.write(packed, keptLinears(structure, decisions));
         };
     }
 
-    private static List<String> keptLinears(List<LinearDecision> decisions) {
-        return decisions.stream()
-                .filter(decision -> !decision.quantized())
-                .map(decision -> decision.linear().name())
+    private static List<String> keptLinears(ModelStructure structure, List<LinearDecision> decisions) {
+        return Stream.concat(
+                        decisions.stream()
+                                .filter(decision -> !decision.quantized())
+                                .map(decision -> decision.linear().name()),
+                        routers(structure).stream())
                 .toList();
     }
 
@@ -305,22 +333,40 @@ final class Preflight {
                         gptq != null && gptq.groupAware() && !gptq.descAct(),
                         gptq != null && gptq.mse(),
                         "gpuquant:" + Version.number(),
-                        modulesInBlock(structure, decisions)));
+                        modulesInBlock(structure, decisions),
+                        routers(structure)));
     }
 
-    /** Names within a layer of the quantized linears, stage by stage; empty when all linears are quantized. */
+    /** Whole names of the routers: loaders that look for parts of names would take "gate" for that of an MLP, too. */
+    private static List<String> routers(ModelStructure structure) {
+        return structure.layers().stream()
+                .flatMap(layer -> layer.router().stream())
+                .map(router -> router.linear().name())
+                .toList();
+    }
+
+    /**
+     * Names within a layer of the quantized linears, stage by stage, those of all experts as one; empty when all linears there
+     * are, routers among them, are quantized.
+     */
     private static List<List<String>> modulesInBlock(ModelStructure structure, List<LinearDecision> decisions) {
-        if (decisions.stream().allMatch(LinearDecision::quantized)) {
+        if (routers(structure).isEmpty() && decisions.stream().allMatch(LinearDecision::quantized)) {
             return List.of();
         }
-        Map<String, Boolean> quantized = new HashMap<>();
-        decisions.forEach(decision -> quantized.put(decision.linear().name(), decision.quantized()));
-        List<List<String>> stages = new ArrayList<>();
-        for (Stage stage : structure.layers().getFirst().stages()) {
-            if (quantized.getOrDefault(stage.linears().getFirst().name(), false)) {
-                stages.add(stage.linears().stream().map(LinearSpec::nameInLayer).toList());
+        Set<String> quantized = decisions.stream()
+                .filter(LinearDecision::quantized)
+                .map(decision -> decision.linear().name())
+                .collect(Collectors.toSet());
+        Map<String, Set<String>> stages = new LinkedHashMap<>();
+        for (DecoderLayer layer : structure.layers()) {
+            for (Stage stage : layer.stages()) {
+                String group = stage.kind() + (stage.expert().isPresent() ? " of experts" : "");
+                stage.linears().stream()
+                        .filter(linear -> quantized.contains(linear.name()))
+                        .forEach(linear -> stages.computeIfAbsent(group, key -> new LinkedHashSet<>())
+                                .add(linear.nameInLayer()));
             }
         }
-        return stages;
+        return stages.values().stream().map(List::copyOf).toList();
     }
 }

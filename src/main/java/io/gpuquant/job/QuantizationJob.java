@@ -85,7 +85,7 @@ public final class QuantizationJob {
                 listener.calibrated(calibration.report());
             }
             try (OpenDevices opened = new OpenDevices(devices.get())) {
-                opened.requireUseFor(options.method());
+                opened.requireUseFor(plan);
                 opened.devices().forEach(device -> listener.deviceOpened(device.info()));
                 LayerWalk.Calibration work = calibration == null ? null : planned(plan, calibration, opened.devices());
                 try (OutputFolder folder = OutputFolder.open(options.output())) {

@@ -54,7 +54,7 @@ public record QuantizationPlan(
 
     /**
      * Names of the tensors that are not quantized, but changed by the method and written with their layer: norms that AWQ
-     * folds scales into, and biases of linears that it divides.
+     * folds scales into, routers that see their results, and biases of linears that it divides.
      */
     public Set<String> rewrittenTensors() {
         if (!(options.method() instanceof QuantizationJobOptions.Awq)) {
@@ -65,6 +65,7 @@ public record QuantizationPlan(
         for (DecoderLayer layer : structure.layers()) {
             rewritten.add(layer.attentionNorm());
             rewritten.add(layer.mlpNorm());
+            layer.router().ifPresent(router -> rewritten.add(router.linear().weightName()));
             for (Stage stage : layer.stages()) {
                 LinearSpec last = stage.linears().getLast();
                 if (AwqGroup.isPrevious(stage) && last.bias() && quantized.contains(last.name())) {

@@ -6,6 +6,7 @@ import io.gpuquant.kernels.QuantizationGrid;
 import io.gpuquant.model.DecoderLayer;
 import io.gpuquant.model.LayerWeights;
 import io.gpuquant.model.LinearSpec;
+import io.gpuquant.model.ModelFamily;
 import io.gpuquant.model.StageObserver;
 import io.gpuquant.quantize.AwqOptions;
 import io.gpuquant.quantize.GptqMethod;
@@ -25,6 +26,7 @@ import java.util.function.UnaryOperator;
  * @param loader gives the weights of a layer as they are in the source
  * @param types the type of a tensor in the source
  * @param isQuantized whether a linear is to be quantized at all; the same for all linears of a stage
+ * @param family decides what AWQ scales
  * @param listener is told of each linear that is done
  * @param watch goes between a pass and what sees the inputs of its stages
  * @param peers the other devices that calibrate with this one
@@ -36,6 +38,7 @@ record QuantizerSettings(
         Function<String, DType> types,
         ResultOutput output,
         Predicate<LinearSpec> isQuantized,
+        ModelFamily family,
         Consumer<LinearReport> listener,
         UnaryOperator<StageObserver> watch,
         Peers peers) {
@@ -44,22 +47,26 @@ record QuantizerSettings(
     LayerQuantizer quantizer(QuantizationJobOptions options) {
         return switch (options.method()) {
             case QuantizationJobOptions.Rtn rtn ->
-                stagewise(new RoundToNearest(
-                        device, grid(options, QuantizationGrid.Search.MIN_MAX), options.groupSize()));
+                stagewise(rounding(options, QuantizationGrid.Search.MIN_MAX), options);
             case QuantizationJobOptions.Gptq gptq ->
-                stagewise(new GptqMethod(
-                        device,
-                        new GptqOptions(
-                                grid(
-                                        options,
-                                        gptq.mse() ? QuantizationGrid.Search.MSE : QuantizationGrid.Search.MIN_MAX),
-                                options.groupSize(),
-                                ordering(gptq),
-                                gptq.staticGroups(),
-                                gptq.damping())));
+                stagewise(
+                        new GptqMethod(
+                                device,
+                                new GptqOptions(
+                                        grid(
+                                                options,
+                                                gptq.mse()
+                                                        ? QuantizationGrid.Search.MSE
+                                                        : QuantizationGrid.Search.MIN_MAX),
+                                        options.groupSize(),
+                                        ordering(gptq),
+                                        gptq.staticGroups(),
+                                        gptq.damping())),
+                        options);
             case QuantizationJobOptions.Awq awq ->
                 new AwqLayerQuantizer(
                         this,
+                        family,
                         new AwqOptions(
                                 grid(options, QuantizationGrid.Search.MIN_MAX),
                                 options.groupSize(),
@@ -70,10 +77,15 @@ record QuantizerSettings(
         };
     }
 
-    private StagewiseQuantizer stagewise(QuantizationMethod method) {
+    private StagewiseQuantizer stagewise(QuantizationMethod method, QuantizationJobOptions options) {
         StageWriter writer = StageWriter.of(device, scheme, output);
+        QuantizationMethod withoutData = rounding(options, QuantizationGrid.Search.MIN_MAX);
         return new StagewiseQuantizer(
-                loader, new StageQuantizer(device, method, writer, isQuantized, listener, peers), watch);
+                loader, new StageQuantizer(device, method, withoutData, writer, isQuantized, listener, peers), watch);
+    }
+
+    private RoundToNearest rounding(QuantizationJobOptions options, QuantizationGrid.Search search) {
+        return new RoundToNearest(device, grid(options, search), options.groupSize());
     }
 
     private QuantizationGrid grid(QuantizationJobOptions options, QuantizationGrid.Search search) {

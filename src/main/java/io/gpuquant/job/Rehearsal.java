@@ -17,11 +17,13 @@ import io.gpuquant.model.StageWeights;
 import io.gpuquant.model.WeightSource;
 import io.gpuquant.tensor.DType;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
@@ -95,10 +97,10 @@ record Rehearsal(
     private MemoryPlan run(Chunking chunking, MemoryPlan.Placements placements, boolean prefetch) {
         BookkeepingDevice device = new BookkeepingDevice(room);
         WeightSource source = new AbsentWeights(device, storedType);
-        DecoderLayer layer = structure.layers().getFirst();
-        DecoderLayer following = structure.layers().get(Math.min(1, structure.layers().size() - 1));
+        List<DecoderLayer> kinds = kindsOfLayers();
+        AtomicReference<DecoderLayer> following = new AtomicReference<>(kinds.getFirst());
         DType operandType = device.operandType(storedType);
-        long operations;
+        long operations = 0;
         device.enter("embedding");
         try (DeviceBuffer libraries = device.allocate("libraries", room.heldBytes());
                 CalibrationPass pass = new CalibrationPass(device, structure, operandType, chunking, placements);
@@ -107,23 +109,32 @@ record Rehearsal(
                         source,
                         operandType,
                         structure.config().hiddenSize(),
-                        loaded -> prefetch ? Optional.of(following) : Optional.empty(),
+                        loaded -> prefetch ? Optional.of(following.get()) : Optional.empty(),
                         true);
-                LayerQuantizer quantizer = settings(device, loader, source).quantizer(options)) {
+                LayerQuantizer quantizer = settings(device, kinds, loader, source).quantizer(options)) {
             int[] ids = new int[chunking.sequenceLength()];
             pass.embed(source, sequence -> ids);
-            device.enter("loading weights");
-            quantizer.quantize(layer, pass);
-            operations = device.operations();
+            for (DecoderLayer layer : kinds) {
+                following.set(layer);
+                device.enter("loading weights");
+                long before = device.operations();
+                quantizer.quantize(layer, pass);
+                operations += (device.operations() - before)
+                        * layersLike(layer)
+                        / structure.layers().size();
+            }
             loader.close();
-            device.enter("resuming");
-            pass.run(layer, source);
+            for (DecoderLayer layer : kinds) {
+                device.enter("resuming");
+                pass.run(layer, source);
+            }
         }
         return new MemoryPlan(
                 room, chunking, placements, prefetch, device.stages(), device.mostHostBytes(), operations);
     }
 
-    private QuantizerSettings settings(BookkeepingDevice device, LayerLoader loader, WeightSource source) {
+    private QuantizerSettings settings(
+            BookkeepingDevice device, List<DecoderLayer> kinds, LayerLoader loader, WeightSource source) {
         return new QuantizerSettings(
                 device,
                 scheme,
@@ -131,8 +142,9 @@ record Rehearsal(
                 source::dtype,
                 new Nowhere(),
                 isQuantized,
+                structure.config().family(),
                 report -> {},
-                observer -> new Announcer(device, structure.layers().getFirst().stages(), observer),
+                observer -> new Announcer(device, kinds, observer),
                 seat.count() == 1 ? Peers.NONE : new AbsentPeers(device, seat));
     }
 
@@ -163,8 +175,27 @@ record Rehearsal(
         public void send(String name, DeviceMatrix matrix) {}
     }
 
+    /** The first layer, and the first with experts, if others have none. */
+    private List<DecoderLayer> kindsOfLayers() {
+        List<DecoderLayer> kinds = new ArrayList<>();
+        for (DecoderLayer layer : structure.layers()) {
+            if (kinds.stream().noneMatch(other -> isLike(layer, other))) {
+                kinds.add(layer);
+            }
+        }
+        return kinds;
+    }
+
+    private long layersLike(DecoderLayer layer) {
+        return structure.layers().stream().filter(other -> isLike(layer, other)).count();
+    }
+
+    private static boolean isLike(DecoderLayer layer, DecoderLayer other) {
+        return layer.router().isPresent() == other.router().isPresent();
+    }
+
     /** Tells the books which stage a layer has come to. */
-    private record Announcer(BookkeepingDevice device, List<Stage> order, StageObserver observer)
+    private record Announcer(BookkeepingDevice device, List<DecoderLayer> layers, StageObserver observer)
             implements StageObserver {
 
         @Override
@@ -177,9 +208,11 @@ record Rehearsal(
         @Override
         public void inputsComplete(StageWeights weights) {
             observer.inputsComplete(weights);
-            int next = order.indexOf(weights.stage()) + 1;
-            if (next < order.size()) {
-                enter(order.get(next).kind());
+            for (DecoderLayer layer : layers) {
+                int next = layer.stages().indexOf(weights.stage()) + 1;
+                if (next > 0 && next < layer.stages().size()) {
+                    enter(layer.stages().get(next).kind());
+                }
             }
         }
 

@@ -1,6 +1,7 @@
 package io.gpuquant.job;
 
 import io.gpuquant.model.DecoderLayer;
+import io.gpuquant.model.Norm;
 import io.gpuquant.model.Stage;
 import java.util.Optional;
 
@@ -10,7 +11,7 @@ final class SmoothedNorm {
     private SmoothedNorm() {}
 
     /** The norm that a stage's input comes from; empty where it comes from a product, or others take it too. */
-    static Optional<String> before(DecoderLayer layer, Stage stage) {
+    static Optional<Norm> before(DecoderLayer layer, Stage stage) {
         long alike = layer.stages().stream()
                 .filter(other -> other.kind() == stage.kind())
                 .count();
@@ -18,8 +19,8 @@ final class SmoothedNorm {
             return Optional.empty();
         }
         return switch (stage.kind()) {
-            case ATTENTION_IN -> Optional.of(layer.attentionNorm());
-            case MLP_IN -> Optional.of(layer.mlpNorm());
+            case ATTENTION_IN -> Optional.of(layer.norms().attention());
+            case MLP_IN -> Optional.of(layer.norms().mlp());
             case ATTENTION_OUT, MLP_OUT -> Optional.empty();
         };
     }

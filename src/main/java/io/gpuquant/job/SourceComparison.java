@@ -38,7 +38,7 @@ final class SourceComparison {
     private final Optional<PackedScheme> scheme;
     private final Optional<ElementScheme> elements;
     private final boolean scales;
-    private final Set<String> layerNorms = new HashSet<>();
+    private final Set<String> scaled = new HashSet<>();
     private final Map<String, LinearSpec> byWeight = new HashMap<>();
     private final Map<String, LinearSpec> byBias = new HashMap<>();
     private int compared;
@@ -51,7 +51,10 @@ final class SourceComparison {
         scheme = model.scheme();
         elements = model.elements();
         scales = scheme.map(it -> scales(it, checkpoint)).orElse(model.mayBeScaled());
-        model.structure().layers().forEach(layer -> layerNorms.addAll(List.of(layer.attentionNorm(), layer.mlpNorm())));
+        model.structure().layers().forEach(layer -> {
+            scaled.addAll(List.of(layer.attentionNorm(), layer.mlpNorm()));
+            layer.router().ifPresent(router -> scaled.add(router.linear().weightName()));
+        });
         quantized.forEach(linear -> {
             byWeight.put(linear.weightName(), linear);
             byBias.put(linear.biasName(), linear);
@@ -113,9 +116,9 @@ final class SourceComparison {
         };
     }
 
-    /** AWQ divides the norms of layers, and biases; SmoothQuant norms. */
+    /** AWQ divides norms of layers and biases, and multiplies routers; SmoothQuant divides norms. */
     private boolean mayBeScaled(TensorInfo info) {
-        return scales && (layerNorms.contains(info.name()) || byBias.containsKey(info.name()));
+        return scales && (scaled.contains(info.name()) || byBias.containsKey(info.name()));
     }
 
     /** Biases of quantized linears are rounded to F16. */

@@ -23,25 +23,31 @@ final class StageQuantizer implements StageObserver, AutoCloseable {
 
     private final Device device;
     private final QuantizationMethod method;
+    private final QuantizationMethod withoutData;
     private final StageWriter writer;
     private final Predicate<LinearSpec> isQuantized;
     private final Consumer<LinearReport> listener;
     private final Peers peers;
     private final List<LinearReport> reports = new ArrayList<>();
     private @Nullable DeviceMatrix gram;
+    private long tokens;
+    private long allTokens;
 
     /**
+     * @param withoutData for experts that too few tokens come to
      * @param isQuantized whether a linear is to be quantized at all; the same for all linears of a stage
      */
     StageQuantizer(
             Device device,
             QuantizationMethod method,
+            QuantizationMethod withoutData,
             StageWriter writer,
             Predicate<LinearSpec> isQuantized,
             Consumer<LinearReport> listener,
             Peers peers) {
         this.device = device;
         this.method = method;
+        this.withoutData = withoutData;
         this.writer = writer;
         this.isQuantized = isQuantized;
         this.listener = listener;
@@ -50,6 +56,7 @@ final class StageQuantizer implements StageObserver, AutoCloseable {
 
     @Override
     public void input(Stage stage, DeviceMatrix x) {
+        tokens += x.rows();
         if (!method.needsGram() || !isQuantized(stage)) {
             return;
         }
@@ -64,18 +71,28 @@ final class StageQuantizer implements StageObserver, AutoCloseable {
 
     @Override
     public void inputsComplete(StageWeights weights) {
-        if (!isQuantized(weights.stage())) {
+        Stage stage = weights.stage();
+        if (stage.expert().isEmpty()) {
+            allTokens = tokens;
+        }
+        ExpertTokens seen = new ExpertTokens(stage, tokens, allTokens);
+        tokens = 0;
+        if (!isQuantized(stage)) {
             return;
         }
         if (gram != null) {
             peers.sum(gram);
         }
-        peers.part(weights).ifPresent(this::quantize);
+        ExpertTokens tooFew = method.needsGram() && seen.areTooFew() ? seen : null;
+        peers.part(weights).ifPresent(part -> quantize(part, tooFew));
         releaseGram();
         peers.share(weights);
     }
 
-    private void quantize(StageWeights weights) {
+    /**
+     * @param tooFew the tokens there were, where they are too few to calibrate with
+     */
+    private void quantize(StageWeights weights, @Nullable ExpertTokens tooFew) {
         Stage stage = weights.stage();
         DeviceMatrix dense = DeviceMatrix.allocate(device, "weights to quantize", DType.F32, stage.out(), stage.in());
         try (var buffer = dense.buffer()) {
@@ -84,12 +101,13 @@ final class StageQuantizer implements StageObserver, AutoCloseable {
                     stage.linears().stream().map(LinearSpec::name).toList(),
                     stage.linears().stream().map(LinearSpec::out).toList(),
                     dense,
-                    gram);
-            try (QuantizedStage quantized = method.quantize(task)) {
+                    tooFew == null ? gram : null);
+            try (QuantizedStage quantized = (tooFew == null ? method : withoutData).quantize(task)) {
                 releaseGram();
                 writer.write(quantized, weights);
-                reports.addAll(quantized.reports());
-                quantized.reports().forEach(listener);
+                List<LinearReport> found = tooFew == null ? quantized.reports() : tooFew.explain(quantized.reports());
+                reports.addAll(found);
+                found.forEach(listener);
             }
         }
     }

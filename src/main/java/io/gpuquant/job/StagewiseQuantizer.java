@@ -31,8 +31,8 @@ final class StagewiseQuantizer implements LayerQuantizer {
     public void quantize(DecoderLayer layer, @Nullable CalibrationPass pass) {
         try (LayerWeights weights = loader.apply(layer)) {
             if (pass == null) {
-                for (Stage.Kind kind : Stage.Kind.values()) {
-                    observer.inputsComplete(weights.stage(kind));
+                for (Stage stage : layer.stages()) {
+                    observer.inputsComplete(weights.stage(stage));
                 }
             } else {
                 pass.layers().run(weights, pass.hidden(), observer);

@@ -12,8 +12,10 @@ public final class ActivationKernels {
 
     private final Stream stream;
     private final KernelEntry swiglu;
+    private final KernelEntry gegluTanh;
     private final KernelEntry addBias;
     private final KernelEntry residualAdd;
+    private final KernelEntry softCap;
 
     public ActivationKernels(Stream stream) {
         this(stream, KernelFiles.module("activation.ptx"));
@@ -23,8 +25,10 @@ public final class ActivationKernels {
     ActivationKernels(Stream stream, KernelModule kernels) {
         this.stream = stream;
         swiglu = kernels.entry("swiglu");
+        gegluTanh = kernels.entry("geglu_tanh");
         addBias = kernels.entry("add_bias");
         residualAdd = kernels.entry("residual_add");
+        softCap = kernels.entry("soft_cap");
     }
 
     /**
@@ -36,6 +40,23 @@ public final class ActivationKernels {
      * @param out F32, F16 or BF16 [rows, n], dense
      */
     public void swiglu(DeviceMatrix gate, DeviceMatrix up, DeviceMatrix out) {
+        gated(swiglu, gate, up, out);
+    }
+
+    /**
+     * GEGLU (Shazeer, arXiv 2002.05202) with the tanh form of GELU (Hendrycks and Gimpel, arXiv 1606.08415): {@code out = gate
+     * / 2 (1 + tanh(sqrt(2 / pi) (gate + 0.044715 gate³))) * up}. A gate below about -10 gives zero, and one of minus infinity
+     * gives NaN.
+     *
+     * @param gate F32 [rows, n]; may be a window
+     * @param up F32 [rows, n] with the stride of {@code gate}
+     * @param out F32, F16 or BF16 [rows, n], dense
+     */
+    public void gegluTanh(DeviceMatrix gate, DeviceMatrix up, DeviceMatrix out) {
+        gated(gegluTanh, gate, up, out);
+    }
+
+    private void gated(KernelEntry kernel, DeviceMatrix gate, DeviceMatrix up, DeviceMatrix out) {
         TypeCode.require(gate, DType.F32, gate.rows(), gate.columns());
         TypeCode.require(up, DType.F32, gate.rows(), gate.columns());
         TypeCode.require(out, gate.rows(), gate.columns());
@@ -47,7 +68,7 @@ public final class ActivationKernels {
             return;
         }
         stream.launch(
-                swiglu,
+                kernel,
                 Grids.vectorsByRows(out.columns(), out.rows()),
                 new KernelArguments()
                         .matrix(out)
@@ -100,5 +121,26 @@ public final class ActivationKernels {
                 residualAdd,
                 Grids.elementwise(hidden.elementCount()),
                 new KernelArguments().matrix(hidden).matrix(delta).int64(hidden.elementCount()));
+    }
+
+    /**
+     * Bounds values smoothly: {@code x = cap * tanh(x / cap)}.
+     *
+     * @param x F32, dense; overwritten
+     * @param cap positive and finite
+     */
+    public void softCap(DeviceMatrix x, float cap) {
+        TypeCode.require(x, DType.F32, x.rows(), x.columns());
+        TypeCode.requireDense(x);
+        if (!(cap > 0) || Float.isInfinite(cap)) {
+            throw new IllegalArgumentException("a cap of " + cap);
+        }
+        if (x.elementCount() == 0) {
+            return;
+        }
+        stream.launch(
+                softCap,
+                Grids.elementwise(x.elementCount()),
+                new KernelArguments().matrix(x).int64(x.elementCount()).float32(cap));
     }
 }

@@ -24,13 +24,14 @@ public final class EmbeddingKernels {
     }
 
     /**
-     * Looks up rows: {@code hidden[t] = table[ids[t]]}.
+     * Looks up rows: {@code hidden[t] = table[ids[t]] * scale}, in float32.
      *
      * @param table F32, F16 or BF16 [vocabulary, width]
      * @param ids I32 [1, tokens], every entry below the vocabulary size
+     * @param scale 1 for the rows as they are
      * @param hidden F32 [tokens, width], dense
      */
-    public void gather(DeviceMatrix table, DeviceMatrix ids, DeviceMatrix hidden) {
+    public void gather(DeviceMatrix table, DeviceMatrix ids, float scale, DeviceMatrix hidden) {
         TypeCode.require(ids, DType.I32, 1, hidden.rows());
         TypeCode.require(hidden, DType.F32, hidden.rows(), table.columns());
         TypeCode.requireDense(table, hidden);
@@ -46,6 +47,7 @@ public final class EmbeddingKernels {
                         .int32(TypeCode.of(table))
                         .matrix(ids)
                         .int32(hidden.rows())
-                        .int32(hidden.columns()));
+                        .int32(hidden.columns())
+                        .float32(scale));
     }
 }

@@ -28,24 +28,25 @@ public final class RopeKernels {
     }
 
     /**
-     * Rotates each head of each token (Su et al., arXiv 2104.09864), in the half-split convention of transformers: with
-     * {@code d = headDim / 2}, {@code out[i] = x[i] cos[i] - x[i + d] sin[i]} and {@code out[i + d] = x[i + d] cos[i] + x[i]
-     * sin[i]}. Token {@code t} stands at position {@code t % cos.rows()}, so rows of {@code cos} are a sequence's positions.
+     * Rotates the first {@code 2 d} elements of each head of each token (Su et al., arXiv 2104.09864), in the half-split convention of transformers: with
+     * {@code d = cos.columns()}, {@code out[i] = x[i] cos[i] - x[i + d] sin[i]} and {@code out[i + d] = x[i + d] cos[i] + x[i]
+     * sin[i]}. Token {@code t} stands at position {@code t % cos.rows()}, so rows of {@code cos} are a sequence's positions. What a head has beyond {@code 2 d} is not written.
      *
      * @param in F32 [tokens, heads * headDim]; may be a window of a wider matrix
-     * @param cos F32 [sequence length, headDim / 2], dense
+     * @param headDim elements from head to head, at least {@code 2 d}
+     * @param cos F32 [sequence length, d], dense
      * @param sin as {@code cos}
      * @param out F32, F16 or BF16 [tokens, heads * headDim], dense
      */
-    public void rotate(DeviceMatrix in, DeviceMatrix cos, DeviceMatrix sin, DeviceMatrix out) {
-        int headDim = 2 * cos.columns();
+    public void rotate(DeviceMatrix in, int headDim, DeviceMatrix cos, DeviceMatrix sin, DeviceMatrix out) {
         TypeCode.require(in, DType.F32, in.rows(), in.columns());
         TypeCode.require(cos, DType.F32, cos.rows(), cos.columns());
         TypeCode.require(sin, DType.F32, cos.rows(), cos.columns());
         TypeCode.require(out, in.rows(), in.columns());
         TypeCode.requireDense(cos, sin, out);
-        if (headDim == 0 || in.columns() % headDim != 0) {
-            throw new IllegalArgumentException(in + " does not hold heads of " + headDim);
+        if (cos.columns() == 0 || headDim < 2 * cos.columns() || in.columns() % headDim != 0) {
+            throw new IllegalArgumentException(
+                    in + " does not hold heads of " + headDim + " that begin with " + cos.columns() + " pairs");
         }
         if (in.elementCount() == 0) {
             return;
@@ -55,7 +56,7 @@ public final class RopeKernels {
         }
         stream.launch(
                 rope,
-                shape(in.rows(), in.columns() / headDim, headDim),
+                shape(in.rows(), in.columns() / headDim, cos.columns()),
                 new KernelArguments()
                         .matrix(out)
                         .int32(TypeCode.of(out))
@@ -66,12 +67,13 @@ public final class RopeKernels {
                         .int32(in.rows())
                         .int32(in.columns() / headDim)
                         .int32(headDim)
+                        .int32(cos.columns())
                         .int32(cos.rows()));
     }
 
-    private static LaunchShape shape(int tokens, int heads, int headDim) {
+    private static LaunchShape shape(int tokens, int heads, int pairs) {
         int down = Math.min(Grids.ceilDiv(heads, HEADS_PER_THREAD), Grids.ENOUGH_BLOCKS);
-        int across = Grids.ceilDiv(tokens, Grids.THREADS / Grids.threadsPerRow(headDim / 2));
+        int across = Grids.ceilDiv(tokens, Grids.THREADS / Grids.threadsPerRow(pairs));
         return LaunchShape.grid(Math.min(across, Grids.ENOUGH_BLOCKS / down), down, Grids.THREADS);
     }
 }

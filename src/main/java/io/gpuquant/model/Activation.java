@@ -7,7 +7,9 @@ import java.util.Optional;
 /** The function between the two halves of a gated MLP. */
 public enum Activation {
     /** {@code x · sigmoid(x)}, which checkpoints call {@code silu} or {@code swish}. */
-    SILU("silu", "swish");
+    SILU("silu", "swish"),
+    /** GELU by its tanh formula. */
+    GELU_TANH("gelu_pytorch_tanh", "gelu_new");
 
     @SuppressWarnings("ImmutableEnumChecker") // List.of cannot be changed
     private final List<String> names;

@@ -4,12 +4,18 @@ import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.device.Gemm;
 import io.gpuquant.kernels.ConvertKernels;
+import io.gpuquant.kernels.NormKernels;
 import io.gpuquant.kernels.RopeKernels;
 import io.gpuquant.kernels.SoftmaxKernels;
 import io.gpuquant.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.function.Function;
 
 /**
  * Causal self-attention with grouped queries (Ainslie et al., arXiv 2305.13245) over whole sequences: scores and weighted
@@ -25,11 +31,11 @@ final class Attention implements AutoCloseable {
     private final DType operandType;
     private final int length;
     private final RopeKernels rope;
+    private final NormKernels norms;
     private final SoftmaxKernels softmax;
     private final ConvertKernels convert;
     private final List<DeviceMatrix> owned = new ArrayList<>();
-    private final DeviceMatrix cos;
-    private final DeviceMatrix sin;
+    private final Map<RopeParameters, Angles> angles = new HashMap<>();
     private final DeviceMatrix queries;
     private final DeviceMatrix keys;
     private final DeviceMatrix values;
@@ -39,18 +45,27 @@ final class Attention implements AutoCloseable {
     private final int headsPerProduct;
     private final int headsAtOnce;
 
-    Attention(Device device, ModelConfig config, RotaryEmbedding embedding, DType operandType, Chunking chunking) {
+    /** Cosines and sines of all positions, F32 [length, rotated pairs]. */
+    private record Angles(DeviceMatrix cos, DeviceMatrix sin) {}
+
+    Attention(
+            Device device,
+            ModelConfig config,
+            Function<RopeParameters, RotaryEmbedding> embeddings,
+            DType operandType,
+            Chunking chunking) {
         this.device = device;
         this.config = config;
         this.operandType = operandType;
         length = chunking.sequenceLength();
         rope = new RopeKernels(device.stream());
+        norms = new NormKernels(device.stream());
         softmax = new SoftmaxKernels(device.stream());
         convert = new ConvertKernels(device.stream());
         int tokens = chunking.mostTokens();
-        RotaryEmbedding.Tables tables = embedding.tables(length);
-        cos = upload("rotary cosines", tables.cos(), tables.pairs());
-        sin = upload("rotary sines", tables.sin(), tables.pairs());
+        for (LayerAttention layer : config.attentionRules().layers()) {
+            angles.computeIfAbsent(layer.rope(), parameters -> upload(embeddings.apply(parameters)));
+        }
         queries = allocate("queries", operandType, tokens, config.queryWidth());
         keys = allocate("keys", operandType, tokens, config.keyValueWidth());
         values = allocate("values", operandType, tokens, config.keyValueWidth());
@@ -86,6 +101,13 @@ final class Attention implements AutoCloseable {
         return matrix;
     }
 
+    private Angles upload(RotaryEmbedding embedding) {
+        RotaryEmbedding.Tables tables = embedding.tables(length);
+        return new Angles(
+                upload("rotary cosines", tables.cos(), tables.pairs()),
+                upload("rotary sines", tables.sin(), tables.pairs()));
+    }
+
     private DeviceMatrix upload(String name, float[] table, int pairs) {
         DeviceMatrix matrix = allocate(name, DType.F32, length, pairs);
         device.stream().copyToDevice(MemorySegment.ofArray(table), matrix);
@@ -98,26 +120,54 @@ final class Attention implements AutoCloseable {
      * @param projected F32 [tokens, queries + keys + values], the outputs of the three projections side by side
      * @param out operand type [tokens, query width], dense
      */
-    void apply(DeviceMatrix projected, DeviceMatrix out) {
+    void apply(DeviceMatrix projected, LayerWeights weights, DeviceMatrix out) {
         int tokens = projected.rows();
         int queryWidth = config.queryWidth();
         int keyWidth = config.keyValueWidth();
-        rope.rotate(projected.columns(0, queryWidth), cos, sin, queries.rows(0, tokens));
-        rope.rotate(projected.columns(queryWidth, keyWidth), cos, sin, keys.rows(0, tokens));
+        LayerAttention layer = weights.layer().attention();
+        LayerNorms headNorms = weights.layer().norms();
+        rotate(
+                normalize(projected.columns(0, queryWidth), headNorms.query().map(weights::norm)),
+                layer,
+                queries.rows(0, tokens));
+        rotate(
+                normalize(
+                        projected.columns(queryWidth, keyWidth), headNorms.key().map(weights::norm)),
+                layer,
+                keys.rows(0, tokens));
         convert.convert(projected.columns(queryWidth + keyWidth, keyWidth), values.rows(0, tokens));
         DeviceMatrix sum = operandType == DType.F32 ? out : result.rows(0, tokens);
         int heads = tokens / length * config.numAttentionHeads();
         for (int head = 0; head < heads; head += headsAtOnce) {
-            attend(head, Math.min(headsAtOnce, heads - head), sum);
+            attend(head, Math.min(headsAtOnce, heads - head), layer, sum);
         }
         if (operandType != DType.F32) {
             convert.convert(sum, out);
         }
     }
 
+    /** Heads as they are, or normalized one by one in the memory that results will take. */
+    private DeviceMatrix normalize(DeviceMatrix heads, Optional<NormWeights> norm) {
+        if (norm.isEmpty()) {
+            return heads;
+        }
+        DeviceMatrix dense = DeviceMatrix.of(result.buffer(), DType.F32, heads.rows(), heads.columns());
+        convert.convert(heads, dense);
+        DeviceMatrix each = dense.reshape(Math.toIntExact(dense.elementCount() / config.headDim()), config.headDim());
+        norms.rmsNorm(each, norm.get().factor(), (float) config.rmsNormEps(), each);
+        return dense;
+    }
+
+    private void rotate(DeviceMatrix heads, LayerAttention layer, DeviceMatrix out) {
+        Angles table = Objects.requireNonNull(angles.get(layer.rope()));
+        if (2 * table.cos().columns() < config.headDim()) {
+            convert.convert(heads, out);
+        }
+        rope.rotate(heads, config.headDim(), table.cos(), table.sin(), out);
+    }
+
     /** Handles {@code count} heads from the {@code first}, counted through all sequences of the chunk. */
-    private void attend(int first, int count, DeviceMatrix sum) {
-        float scale = (float) (1 / Math.sqrt(config.headDim()));
+    private void attend(int first, int count, LayerAttention layer, DeviceMatrix sum) {
         forEachProduct(
                 first,
                 count,
@@ -126,7 +176,7 @@ final class Attention implements AutoCloseable {
                                 device.stream(),
                                 Gemm.ofTransposedB(query(head), key(head), scores.rows(row, length))
                                         .batched(headsPerProduct, config.headDim(), 0, (long) length * length)));
-        softmax.causal(scores.rows(0, count * length), scale, weights.rows(0, count * length));
+        weigh(scores.rows(0, count * length), layer, weights.rows(0, count * length));
         forEachProduct(
                 first,
                 count,
@@ -135,6 +185,17 @@ final class Attention implements AutoCloseable {
                                 device.stream(),
                                 Gemm.of(weights.rows(row, length), value(head), window(sum, head))
                                         .batched(headsPerProduct, (long) length * length, 0, config.headDim())));
+    }
+
+    private void weigh(DeviceMatrix rows, LayerAttention layer, DeviceMatrix out) {
+        AttentionRules rules = config.attentionRules();
+        float scale = (float) rules.scale();
+        if (rules.cap() > 0 || layer.isWindowed(length)) {
+            int seen = layer.isWindowed(length) ? layer.window() : length;
+            softmax.windowed(rows, scale, seen, (float) rules.cap(), out);
+        } else {
+            softmax.causal(rows, scale, out);
+        }
     }
 
     /** Query heads that share a key head: the first, and their first row of scores. */

@@ -69,6 +69,11 @@ public record Chunking(int sequences, int sequenceLength, int perBlock, int perC
         return List.copyOf(all);
     }
 
+    /** The first chunk by itself. */
+    Chunking first() {
+        return new Chunking(sequences(0), sequenceLength, perBlock, perChunk, scoreBytes);
+    }
+
     /** How many chunks there are. */
     public int count() {
         return (sequences + perChunk - 1) / perChunk;

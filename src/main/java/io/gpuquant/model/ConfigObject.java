@@ -1,10 +1,15 @@
 package io.gpuquant.model;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.InputException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
+import java.util.function.Function;
+import java.util.function.Predicate;
 
 /**
  * Typed access to one JSON object of a checkpoint's config.json. A key with the value {@code null} counts as absent, as in
@@ -91,6 +96,41 @@ final class ConfigObject {
 
     Optional<String> optionalText(String key) {
         return has(key) ? Optional.of(text(key)) : Optional.empty();
+    }
+
+    /** Whether the file has the key with the value {@code null}. */
+    boolean isNull(String key) {
+        return node.path(key).isNull();
+    }
+
+    List<String> texts(String key) {
+        return list(key, "a list of strings", JsonNode::isTextual, JsonNode::textValue);
+    }
+
+    List<Integer> indices(String key) {
+        return list(key, "a list of whole numbers", JsonNode::canConvertToInt, JsonNode::intValue);
+    }
+
+    List<Double> positiveNumbers(String key) {
+        return list(
+                key,
+                "a list of positive numbers",
+                value -> value.isNumber() && Double.isFinite(value.doubleValue()) && value.doubleValue() > 0,
+                JsonNode::doubleValue);
+    }
+
+    private <T> List<T> list(String key, String expected, Predicate<JsonNode> isValid, Function<JsonNode, T> value) {
+        List<T> values = new ArrayList<>();
+        if (!(required(key) instanceof ArrayNode array)) {
+            throw wrong(key, expected);
+        }
+        for (JsonNode element : array) {
+            if (!isValid.test(element)) {
+                throw wrong(key, expected);
+            }
+            values.add(value.apply(element));
+        }
+        return values;
     }
 
     Optional<ConfigObject> object(String key) {

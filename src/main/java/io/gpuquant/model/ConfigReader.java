@@ -8,12 +8,15 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.InputException;
+import io.gpuquant.model.ModelFamily.Trait;
 import io.gpuquant.tensor.DType;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /** Reads and checks the config.json of a checkpoint. */
 final class ConfigReader {
@@ -31,6 +34,9 @@ final class ConfigReader {
 
     private static final int LARGEST_VOCABULARY = 1 << 24;
 
+    /** Keys of models that read pictures or hear, and have text as one of several parts. */
+    private static final List<String> OTHER_MODALITIES = List.of("vision_config", "audio_config");
+
     private ConfigReader() {}
 
     static ModelConfig read(Path modelFolder) {
@@ -40,23 +46,30 @@ final class ConfigReader {
         int hiddenSize = config.size("hidden_size", WIDEST);
         int heads = config.size("num_attention_heads", WIDEST);
         int maxPositions = config.positiveInt("max_position_embeddings");
+        int layers = config.size("num_hidden_layers", MOST_LAYERS);
+        int headDim = headDim(config, family, hiddenSize, heads);
+        RopeReader.Ropes ropes = RopeReader.read(config, family, maxPositions, headDim);
         return new ModelConfig(
                 family,
                 hiddenSize,
                 config.size("intermediate_size", WIDEST),
-                config.size("num_hidden_layers", MOST_LAYERS),
+                layers,
                 heads,
                 keyValueHeads(config, heads),
-                headDim(config, hiddenSize, heads),
+                headDim,
                 config.size("vocab_size", LARGEST_VOCABULARY),
                 config.positiveNumber("rms_norm_eps"),
                 maxPositions,
-                config.flag("tie_word_embeddings", false),
-                config.flag("attention_bias", false),
-                config.flag("mlp_bias", false),
+                config.flag("tie_word_embeddings", family.has(Trait.TIED_HEAD)),
+                family.has(Trait.QUERY_KEY_VALUE_BIAS)
+                        || family.has(Trait.ATTENTION_BIAS_OPTION) && config.flag("attention_bias", false),
+                family.has(Trait.MLP_BIAS_OPTION) && config.flag("mlp_bias", false),
                 activation(config, family),
                 dtype(config),
-                RopeReader.read(config, family, maxPositions),
+                ropes.whole(),
+                AttentionReader.read(config, family, layers, headDim, ropes),
+                family.has(Trait.SOFT_CAPS) ? config.positiveNumber("final_logit_softcapping", 0) : 0,
+                family.experts().map(names -> ExpertReader.read(config, names, layers)),
                 config.node());
     }
 
@@ -91,6 +104,15 @@ final class ConfigReader {
 
     private static ModelFamily family(ConfigObject config) {
         String type = config.text("model_type");
+        for (String tower : OTHER_MODALITIES) {
+            if (config.has(tower)) {
+                throw config.refuse(
+                        "model_type",
+                        "is " + config.shown("model_type") + " with a " + tower
+                                + ", and models that take more than text are not supported; use a model of one of these"
+                                + " types: " + ModelFamily.supportedTypes());
+            }
+        }
         return ModelFamily.named(type)
                 .orElseThrow(() -> config.refuse(
                         "model_type",
@@ -109,14 +131,15 @@ final class ConfigReader {
         return keyValueHeads;
     }
 
-    private static int headDim(ConfigObject config, int hiddenSize, int heads) {
-        if (!config.has("head_dim") && hiddenSize % heads != 0) {
+    private static int headDim(ConfigObject config, ModelFamily family, int hiddenSize, int heads) {
+        OptionalInt usual = family.defaults().headDim();
+        if (!config.has("head_dim") && usual.isEmpty() && hiddenSize % heads != 0) {
             throw config.refuse(
                     "num_attention_heads",
                     "is " + heads + ", which does not divide hidden_size " + hiddenSize + ", and there is no head_dim"
                             + RESTORE);
         }
-        int headDim = config.positiveInt("head_dim", hiddenSize / heads);
+        int headDim = config.positiveInt("head_dim", usual.orElse(hiddenSize / heads));
         if (headDim % 2 != 0) {
             throw config.refuse(
                     "head_dim", "is " + headDim + ", which is odd, and a rotary embedding needs pairs" + RESTORE);
@@ -131,15 +154,16 @@ final class ConfigReader {
     }
 
     private static Activation activation(ConfigObject config, ModelFamily family) {
-        Optional<String> name = config.optionalText("hidden_act");
+        String key = family.activationKey();
+        Optional<String> name = config.optionalText(key);
         if (name.isEmpty()) {
             return family.activations().getFirst();
         }
         return name.flatMap(Activation::named)
                 .filter(family.activations()::contains)
                 .orElseThrow(() -> config.refuse(
-                        "hidden_act",
-                        "is " + config.shown("hidden_act") + ", which is not supported for model type "
+                        key,
+                        "is " + config.shown(key) + ", which is not supported for model type "
                                 + family.modelType() + "; use a model with one of these activations: "
                                 + family.activationNames()));
     }

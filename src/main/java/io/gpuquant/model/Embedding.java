@@ -4,6 +4,7 @@ import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.kernels.EmbeddingKernels;
 import io.gpuquant.tensor.DType;
+import io.gpuquant.tensor.Elements;
 import java.lang.foreign.MemorySegment;
 
 /** Token ids into the residual stream before the first layer. */
@@ -38,6 +39,7 @@ public final class Embedding {
         try (var tableBuffer = table.buffer();
                 var idBuffer = ids.buffer()) {
             source.load(structure.embedding(), table);
+            float scale = scale(config, table.dtype());
             for (int chunk = 0; chunk < chunking.count(); chunk++) {
                 DeviceMatrix chunkIds = ids.columns(0, chunking.tokens(chunk));
                 device.stream()
@@ -45,10 +47,20 @@ public final class Embedding {
                                 MemorySegment.ofArray(gather(chunking, chunk, sequences, config.vocabSize())),
                                 chunkIds);
                 DeviceMatrix rows = hidden.create(chunk);
-                kernels.gather(table, chunkIds, rows);
+                kernels.gather(table, chunkIds, scale, rows);
                 hidden.store(chunk, rows);
             }
         }
+    }
+
+    /** What rows are multiplied by, rounded as transformers does it to the type of the model. */
+    static float scale(ModelConfig config, DType dtype) {
+        if (!config.family().has(ModelFamily.Trait.SCALED_EMBEDDING)) {
+            return 1;
+        }
+        MemorySegment rounded = MemorySegment.ofArray(new byte[(int) dtype.bytes(1)]);
+        Elements.setFloat(rounded, dtype, 0, (float) Math.sqrt(config.hiddenSize()));
+        return Elements.floatAt(rounded, dtype, 0);
     }
 
     private static int[] gather(Chunking chunking, int chunk, Sequences sequences, int vocabulary) {

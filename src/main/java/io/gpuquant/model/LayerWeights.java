@@ -4,7 +4,10 @@ import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.tensor.DType;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** The weights of one decoder layer on the device. */
@@ -12,9 +15,9 @@ public final class LayerWeights implements AutoCloseable {
 
     private final DecoderLayer layer;
     private final List<DeviceMatrix> owned = new ArrayList<>();
-    private final List<StageWeights> stages = new ArrayList<>();
-    private final DeviceMatrix attentionNorm;
-    private final DeviceMatrix mlpNorm;
+    private final List<NormWeights> norms = new ArrayList<>();
+    private final Map<Stage, StageWeights> stages = new HashMap<>();
+    private final @Nullable DeviceMatrix router;
 
     /**
      * Loads a layer.
@@ -26,11 +29,16 @@ public final class LayerWeights implements AutoCloseable {
         this.layer = layer;
         boolean complete = false;
         try {
-            attentionNorm = load(device, source, layer.attentionNorm(), DType.F32, 1, hiddenSize);
-            mlpNorm = load(device, source, layer.mlpNorm(), DType.F32, 1, hiddenSize);
-            for (Stage stage : layer.stages()) {
-                stages.add(loadStage(device, stage, source, operandType));
+            layer.norms().ofStream().forEach(norm -> norms.add(NormWeights.load(device, norm, source, hiddenSize)));
+            for (Norm norm : layer.norms().ofHeads()) {
+                norms.add(NormWeights.load(device, norm, source, layer.headDim()));
             }
+            for (Stage stage : layer.stages()) {
+                stages.put(stage, loadStage(device, stage, source, operandType));
+            }
+            router = layer.router().isEmpty()
+                    ? null
+                    : loadRouter(device, layer.router().get().linear(), source, operandType);
             complete = true;
         } finally {
             if (!complete) {
@@ -39,10 +47,10 @@ public final class LayerWeights implements AutoCloseable {
         }
     }
 
-    private DeviceMatrix load(Device device, WeightSource source, String tensor, DType dtype, int rows, int columns) {
-        DeviceMatrix matrix = allocate(device, tensor, dtype, rows, columns);
-        source.load(tensor, matrix);
-        return matrix;
+    private DeviceMatrix loadRouter(Device device, LinearSpec linear, WeightSource source, DType operandType) {
+        DeviceMatrix weight = allocate(device, linear.weightName(), operandType, linear.out(), linear.in());
+        source.load(linear.weightName(), weight);
+        return weight;
     }
 
     private DeviceMatrix allocate(Device device, String name, DType dtype, int rows, int columns) {
@@ -81,23 +89,42 @@ public final class LayerWeights implements AutoCloseable {
         return layer;
     }
 
-    /** The weights of a stage. */
+    /** The weights of the stage of a kind; of the first expert where there are several. */
     public StageWeights stage(Stage.Kind kind) {
-        return stages.get(kind.ordinal());
+        return stage(layer.stage(kind));
     }
 
-    /** The weight of the norm before the attention, F32 [1, hidden size]. */
+    /** The weights of a stage of the layer. */
+    public StageWeights stage(Stage stage) {
+        return Objects.requireNonNull(stages.get(stage));
+    }
+
+    /** The weight of one of the layer's norms. */
+    public NormWeights norm(Norm norm) {
+        return norms.stream()
+                .filter(weights -> weights.norm().equals(norm))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    /** What the norm before the attention multiplies by, F32 [1, hidden size]. */
     public DeviceMatrix attentionNorm() {
-        return attentionNorm;
+        return norm(layer.norms().attention()).factor();
     }
 
-    /** The weight of the norm before the MLP, F32 [1, hidden size]. */
+    /** What the norm before the MLP multiplies by, F32 [1, hidden size]. */
     public DeviceMatrix mlpNorm() {
-        return mlpNorm;
+        return norm(layer.norms().mlp()).factor();
+    }
+
+    /** The weight of the router, operand type [experts, hidden size]. */
+    public DeviceMatrix router() {
+        return Objects.requireNonNull(router);
     }
 
     @Override
     public void close() {
+        norms.forEach(NormWeights::close);
         owned.forEach(matrix -> matrix.buffer().close());
     }
 }

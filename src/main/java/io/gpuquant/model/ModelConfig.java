@@ -20,11 +20,15 @@ import java.util.Optional;
  * @param rmsNormEps what RMSNorm adds to the mean square
  * @param maxPositionEmbeddings the longest context, in tokens
  * @param tieWordEmbeddings whether the output head is the embedding
- * @param attentionBias whether the attention's linears have biases
+ * @param attentionBias whether the attention's linears have biases, those of a family whose output projection never has
+ *     excepted
  * @param mlpBias whether the MLP's linears have biases
  * @param activation the MLP's activation, {@code hidden_act}
  * @param dtype the element type the file names ({@code torch_dtype} or {@code dtype}); the tensors themselves decide
- * @param rope the rotary embedding
+ * @param rope the rotary embedding, of layers without a window where there are two
+ * @param attentionRules how keys are weighed
+ * @param finalCap logits become {@code finalCap * tanh(logit / finalCap)}; 0 for logits as they are
+ * @param experts the experts that layers have in place of an MLP; empty for a model without
  * @param raw the file as it is
  */
 public record ModelConfig(
@@ -44,6 +48,9 @@ public record ModelConfig(
         Activation activation,
         Optional<DType> dtype,
         RopeParameters rope,
+        AttentionRules attentionRules,
+        double finalCap,
+        Optional<ExpertShape> experts,
         ObjectNode raw) {
 
     public ModelConfig {
@@ -84,6 +91,12 @@ public record ModelConfig(
     /** Width of all key heads together, and of all value heads. */
     public int keyValueWidth() {
         return numKeyValueHeads * headDim;
+    }
+
+    /** Width of the inner layer of the widest MLP or expert. */
+    public int widestInner() {
+        return Math.max(
+                intermediateSize, experts.map(ExpertShape::intermediateSize).orElse(0));
     }
 
     /** How many query heads share a key head. */

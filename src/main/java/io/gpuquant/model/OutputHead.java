@@ -3,6 +3,7 @@ package io.gpuquant.model;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.device.Gemm;
+import io.gpuquant.kernels.ActivationKernels;
 import io.gpuquant.kernels.NormKernels;
 import io.gpuquant.tensor.DType;
 
@@ -15,7 +16,8 @@ public final class OutputHead implements AutoCloseable {
     private final Device device;
     private final ModelConfig config;
     private final NormKernels norms;
-    private final DeviceMatrix norm;
+    private final ActivationKernels activations;
+    private final NormWeights norm;
     private final DeviceMatrix head;
     private final DeviceMatrix normalized;
     private final DeviceMatrix logits;
@@ -30,15 +32,15 @@ public final class OutputHead implements AutoCloseable {
         this.device = device;
         config = structure.config();
         norms = new NormKernels(device.stream());
+        activations = new ActivationKernels(device.stream());
         int rows = (int) Math.clamp(LOGIT_BYTES / DType.F32.bytes(config.vocabSize()), 1, 2048);
-        norm = DeviceMatrix.allocate(device, structure.finalNorm(), DType.F32, 1, config.hiddenSize());
+        norm = NormWeights.load(device, structure.finalNorm(), source, config.hiddenSize());
         head = DeviceMatrix.allocate(
                 device, structure.outputHead(), operandType, config.vocabSize(), config.hiddenSize());
         normalized = DeviceMatrix.allocate(device, "normalized activations", operandType, rows, config.hiddenSize());
         logits = DeviceMatrix.allocate(device, "logits", DType.F32, rows, config.vocabSize());
         boolean complete = false;
         try {
-            source.load(structure.finalNorm(), norm);
             source.load(structure.outputHead(), head);
             complete = true;
         } finally {
@@ -68,12 +70,15 @@ public final class OutputHead implements AutoCloseable {
         DeviceMatrix x = normalize(hidden);
         DeviceMatrix out = logits.rows(0, hidden.rows());
         device.blas().gemm(device.stream(), Gemm.ofTransposedB(x, head, out));
+        if (config.finalCap() > 0) {
+            activations.softCap(out, (float) config.finalCap());
+        }
         return out;
     }
 
     private DeviceMatrix normalize(DeviceMatrix hidden) {
         DeviceMatrix x = normalized.rows(0, hidden.rows());
-        norms.rmsNorm(hidden, norm, (float) config.rmsNormEps(), x);
+        norms.rmsNorm(hidden, norm.factor(), (float) config.rmsNormEps(), x);
         return x;
     }
 
@@ -82,6 +87,6 @@ public final class OutputHead implements AutoCloseable {
         logits.buffer().close();
         normalized.buffer().close();
         head.buffer().close();
-        norm.buffer().close();
+        norm.close();
     }
 }

@@ -1,5 +1,7 @@
 package io.gpuquant.model;
 
+import java.util.List;
+
 /**
  * How the frequencies of a rotary embedding are stretched for contexts longer than those of pre-training; the
  * {@code rope_type} of a config.json.
@@ -37,6 +39,24 @@ public sealed interface RopeScaling {
                 throw new IllegalArgumentException(
                         "high frequency factor " + highFrequencyFactor + " is not above " + lowFrequencyFactor);
             }
+        }
+    }
+
+    /**
+     * {@code longrope}, at first called {@code su} (Ding et al., arXiv 2402.13753): each frequency is divided by a factor of its
+     * own, one of two lists of them, and cosines and sines are multiplied.
+     *
+     * @param shortFactors for sequences of at most {@code originalContext} tokens
+     * @param longFactors for longer ones
+     * @param magnitude what cosines and sines are multiplied by
+     * @param originalContext the context length of pre-training, in tokens
+     */
+    record LongRope(List<Double> shortFactors, List<Double> longFactors, double magnitude, int originalContext)
+            implements RopeScaling {
+
+        public LongRope {
+            shortFactors = List.copyOf(shortFactors);
+            longFactors = List.copyOf(longFactors);
         }
     }
 }

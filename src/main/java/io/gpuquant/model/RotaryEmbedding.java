@@ -1,9 +1,11 @@
 package io.gpuquant.model;
 
+import java.util.List;
+
 /**
  * The rotary position embedding of a model: the angle of position p in pair i is {@code p · f(i)}, with
- * {@code f(i) = theta^(-2i / headDim)} before scaling (Su et al., RoFormer, arXiv:2104.09864). Pair i of a head is its
- * elements i and {@code i + headDim / 2}.
+ * {@code f(i) = theta^(-2i / d)} before scaling (Su et al., RoFormer, arXiv:2104.09864), where d elements of a head are
+ * rotated, most often all. Pair i of a head is its elements i and {@code i + d / 2}.
  *
  * <p>Transformers computes frequencies and angles in float32, and so does this class, step by step: at position 2048 the
  * cosines of exact frequencies are up to 1.4e-4 away from those that models are trained and run with, and the error
@@ -19,40 +21,69 @@ package io.gpuquant.model;
 final class RotaryEmbedding {
 
     private final float[] inverseFrequencies;
+    private final float[] longFrequencies;
+    private final float magnitude;
+    private final int originalContext;
 
     /**
      * @param headDim elements of one attention head; even
-     * @throws IllegalArgumentException when {@code headDim} is odd or not positive
+     * @throws IllegalArgumentException when no even and positive number of them is rotated
      */
     RotaryEmbedding(RopeParameters rope, int headDim) {
-        if (headDim < 2 || headDim % 2 != 0) {
-            throw new IllegalArgumentException("head dimension " + headDim + " is not even and positive");
+        int rotated = rope.rotaryDim(headDim);
+        if (rotated < 2 || rotated % 2 != 0) {
+            throw new IllegalArgumentException("head dimension " + rotated + " is not even and positive");
         }
-        float[] unscaled = unscaled(rope.theta(), headDim);
-        this.inverseFrequencies = switch (rope.scaling()) {
-            case RopeScaling.None() -> unscaled;
-            case RopeScaling.Linear(double factor) -> divided(unscaled, (float) factor);
-            case RopeScaling.Llama3 llama3 -> stretched(unscaled, llama3);
-        };
+        float[] unscaled = powers(rope.theta(), rotated);
+        switch (rope.scaling()) {
+            case RopeScaling.LongRope longRope -> {
+                inverseFrequencies = inverses(unscaled, longRope.shortFactors());
+                longFrequencies = inverses(unscaled, longRope.longFactors());
+                magnitude = (float) longRope.magnitude();
+                originalContext = longRope.originalContext();
+            }
+            case RopeScaling.None() -> {
+                inverseFrequencies = inverses(unscaled, List.of());
+                longFrequencies = inverseFrequencies;
+                magnitude = 1;
+                originalContext = Integer.MAX_VALUE;
+            }
+            case RopeScaling.Linear(double factor) -> {
+                inverseFrequencies = divided(inverses(unscaled, List.of()), (float) factor);
+                longFrequencies = inverseFrequencies;
+                magnitude = 1;
+                originalContext = Integer.MAX_VALUE;
+            }
+            case RopeScaling.Llama3 llama3 -> {
+                inverseFrequencies = stretched(inverses(unscaled, List.of()), llama3);
+                longFrequencies = inverseFrequencies;
+                magnitude = 1;
+                originalContext = Integer.MAX_VALUE;
+            }
+        }
     }
 
-    /** An embedding with these frequencies, the angles per position. */
+    /** An embedding with these frequencies, the angles per position, for sequences of any length. */
     RotaryEmbedding(float[] inverseFrequencies) {
         this.inverseFrequencies = inverseFrequencies.clone();
+        longFrequencies = this.inverseFrequencies;
+        magnitude = 1;
+        originalContext = Integer.MAX_VALUE;
     }
 
-    /** The angle per position of each pair of elements, [headDim / 2], in radians. */
+    /** The angle per position of each rotated pair of elements in radians, for sequences of no more than the usual length. */
     float[] inverseFrequencies() {
         return inverseFrequencies.clone();
     }
 
     /**
-     * Cosines and sines for the positions 0 to {@code positions - 1}.
+     * Cosines and sines for the positions 0 to {@code positions - 1} of sequences of that length.
      *
      * @throws IllegalArgumentException when {@code positions} is negative or the table exceeds 2^31-1 elements
      */
     Tables tables(int positions) {
-        int pairs = inverseFrequencies.length;
+        float[] frequencies = positions > originalContext ? longFrequencies : inverseFrequencies;
+        int pairs = frequencies.length;
         if (positions < 0 || (long) positions * pairs > Integer.MAX_VALUE) {
             throw new IllegalArgumentException("no table for " + positions + " positions of " + pairs + " pairs");
         }
@@ -61,9 +92,9 @@ final class RotaryEmbedding {
         for (int position = 0; position < positions; position++) {
             for (int pair = 0; pair < pairs; pair++) {
                 // The product is rounded to float32 on purpose; StrictMath gives the same bits on every machine.
-                float angle = position * inverseFrequencies[pair];
-                cos[position * pairs + pair] = (float) StrictMath.cos(angle);
-                sin[position * pairs + pair] = (float) StrictMath.sin(angle);
+                float angle = position * frequencies[pair];
+                cos[position * pairs + pair] = (float) StrictMath.cos(angle) * magnitude;
+                sin[position * pairs + pair] = (float) StrictMath.sin(angle) * magnitude;
             }
         }
         return new Tables(positions, pairs, cos, sin);
@@ -73,18 +104,31 @@ final class RotaryEmbedding {
      * Cosines and sines of a row of positions.
      *
      * @param positions how many positions, counted from 0
-     * @param pairs rotated pairs of a head, headDim / 2
+     * @param pairs rotated pairs of a head
      * @param cos float32 [positions, pairs]
      * @param sin float32 [positions, pairs]
      */
     @SuppressWarnings("ArrayRecordComponent") // bulk data on its way to a device, never compared
     record Tables(int positions, int pairs, float[] cos, float[] sin) {}
 
-    private static float[] unscaled(double theta, int headDim) {
-        float[] frequencies = new float[headDim / 2];
+    private static float[] powers(double theta, int rotated) {
+        float[] powers = new float[rotated / 2];
+        for (int i = 0; i < powers.length; i++) {
+            float exponent = (2 * i) / (float) rotated;
+            powers[i] = (float) StrictMath.pow((float) theta, exponent);
+        }
+        return powers;
+    }
+
+    /**
+     * One over powers.
+     *
+     * @param factors what each is multiplied by first; none for one
+     */
+    private static float[] inverses(float[] powers, List<Double> factors) {
+        float[] frequencies = new float[powers.length];
         for (int i = 0; i < frequencies.length; i++) {
-            float exponent = (2 * i) / (float) headDim;
-            frequencies[i] = 1 / (float) StrictMath.pow((float) theta, exponent);
+            frequencies[i] = 1 / (factors.isEmpty() ? powers[i] : factors.get(i).floatValue() * powers[i]);
         }
         return frequencies;
     }

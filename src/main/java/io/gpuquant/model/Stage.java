@@ -1,12 +1,17 @@
 package io.gpuquant.model;
 
 import java.util.List;
+import java.util.OptionalInt;
 
 /**
  * A step of a decoder layer: linears that share their input. Their weights are stacked, first linear first, and multiplied
  * at once.
+ *
+ * @param handedOn how many of the last output features become, one by one, input features of the stage after it, if they are
+ *     as many: values, or the up projection. A linear that a family has fused holds others before them.
+ * @param expert the expert whose stage it is, which only some tokens come to; empty for a stage of all tokens
  */
-public record Stage(Kind kind, List<LinearSpec> linears) {
+public record Stage(Kind kind, List<LinearSpec> linears, int handedOn, OptionalInt expert) {
 
     /** How the input is made and how the outputs continue. */
     public enum Kind {
@@ -27,6 +32,11 @@ public record Stage(Kind kind, List<LinearSpec> linears) {
                 throw new IllegalArgumentException(linear + " does not share its input with " + linears.getFirst());
             }
         }
+    }
+
+    /** A stage of all tokens, whose last linear gives what the next takes. */
+    public Stage(Kind kind, List<LinearSpec> linears) {
+        this(kind, linears, linears.getLast().out(), OptionalInt.empty());
     }
 
     /** Input features. */

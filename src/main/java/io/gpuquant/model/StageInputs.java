@@ -5,6 +5,9 @@ import io.gpuquant.device.DeviceMatrix;
 /** Is shown the inputs of every stage of a layer whose weights stay as they are. */
 public interface StageInputs {
 
+    /** Nobody looks. */
+    StageInputs IGNORED = (stage, chunk, x) -> {};
+
     /**
      * Called once per block of tokens and stage.
      *

@@ -8,6 +8,8 @@ import io.gpuquant.kernels.NormKernels;
 import io.gpuquant.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
 
 /** The steps of a decoder layer on one chunk of tokens, and the work space they share. */
 final class StepRunner implements AutoCloseable {
@@ -24,7 +26,12 @@ final class StepRunner implements AutoCloseable {
     private final DeviceMatrix gateAndUp;
     private final DeviceMatrix delta;
 
-    StepRunner(Device device, ModelConfig config, RotaryEmbedding rope, DType operandType, Chunking chunking) {
+    StepRunner(
+            Device device,
+            ModelConfig config,
+            Function<RopeParameters, RotaryEmbedding> ropes,
+            DType operandType,
+            Chunking chunking) {
         this.device = device;
         this.config = config;
         this.chunking = chunking;
@@ -34,9 +41,9 @@ final class StepRunner implements AutoCloseable {
         normalized = allocate("normalized activations", operandType, tokens, config.hiddenSize());
         projected = allocate(
                 "queries, keys and values", DType.F32, tokens, config.queryWidth() + 2 * config.keyValueWidth());
-        gateAndUp = allocate("gate and up", DType.F32, tokens, 2 * config.intermediateSize());
+        gateAndUp = allocate("gate and up", DType.F32, tokens, 2 * config.widestInner());
         delta = allocate("layer output", DType.F32, tokens, config.hiddenSize());
-        attention = new Attention(device, config, rope, operandType, chunking);
+        attention = new Attention(device, config, ropes, operandType, chunking);
     }
 
     private DeviceMatrix allocate(String name, DType dtype, int rows, int columns) {
@@ -52,28 +59,51 @@ final class StepRunner implements AutoCloseable {
         return out;
     }
 
+    /** The same into memory that stays. */
+    void normalize(DeviceMatrix hidden, DeviceMatrix weight, DeviceMatrix out) {
+        norms.rmsNorm(hidden, weight, (float) config.rmsNormEps(), out);
+    }
+
     /** From the normalized residual stream to the input of the attention's output projection. */
-    void attend(DeviceMatrix x, StageWeights weights, DeviceMatrix out) {
-        attention.apply(multiply(x, weights, projected.rows(0, x.rows())), out);
+    void attend(DeviceMatrix x, LayerWeights layer, StageWeights weights, DeviceMatrix out) {
+        attention.apply(multiply(x, weights, projected.rows(0, x.rows())), layer, out);
     }
 
     /** From the normalized residual stream to the input of the down projection. */
     void activate(DeviceMatrix x, StageWeights weights, DeviceMatrix out) {
-        DeviceMatrix product = multiply(x, weights, gateAndUp.rows(0, x.rows()));
-        int inner = config.intermediateSize();
+        int inner = weights.stage().handedOn();
+        DeviceMatrix product = multiply(
+                x,
+                weights,
+                DeviceMatrix.of(
+                        gateAndUp.buffer(), DType.F32, x.rows(), weights.stage().out()));
+        DeviceMatrix gate = product.columns(0, inner);
+        DeviceMatrix up = product.columns(inner, inner);
         switch (config.activation()) {
-            case SILU -> activations.swiglu(product.columns(0, inner), product.columns(inner, inner), out);
+            case SILU -> activations.swiglu(gate, up, out);
+            case GELU_TANH -> activations.gegluTanh(gate, up, out);
         }
     }
 
-    /** Adds the output of a projection to the residual stream. */
-    void addProjection(DeviceMatrix x, StageWeights weights, DeviceMatrix hidden) {
-        activations.residualAdd(hidden, multiply(x, weights, delta.rows(0, x.rows())));
+    /**
+     * Adds the output of a projection to the residual stream.
+     *
+     * @param norm of what is added
+     */
+    void addProjection(DeviceMatrix x, StageWeights weights, Optional<NormWeights> norm, DeviceMatrix hidden) {
+        DeviceMatrix product = multiply(x, weights, delta.rows(0, x.rows()));
+        norm.ifPresent(after -> normalize(product, after.factor(), product));
+        activations.residualAdd(hidden, product);
     }
 
-    /** What a projection adds to the residual stream. */
+    /** What a projection adds to the residual stream, before the norm of it that some families have. */
     void project(DeviceMatrix x, StageWeights weights, DeviceMatrix out) {
         multiply(x, weights, out);
+    }
+
+    /** The same in memory that the next step may take. */
+    DeviceMatrix project(DeviceMatrix x, StageWeights weights) {
+        return multiply(x, weights, delta.rows(0, x.rows()));
     }
 
     private DeviceMatrix multiply(DeviceMatrix x, StageWeights weights, DeviceMatrix product) {

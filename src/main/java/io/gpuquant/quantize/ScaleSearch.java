@@ -9,7 +9,10 @@ import io.gpuquant.kernels.AwqKernels.Rounding;
 import io.gpuquant.kernels.ReductionKernels;
 import io.gpuquant.tensor.DType;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import java.util.Optional;
+import java.util.function.BiConsumer;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -61,36 +64,96 @@ public final class ScaleSearch {
      * @param inputs sums of the absolute input
      */
     public Found search(DeviceMatrix weights, Mean inputs, CandidateLoss loss) {
-        int in = weights.columns();
+        return search(weights.columns(), List.of(new Whole(weights, loss)), inputs);
+    }
+
+    /** Linears that share the input with others, and are looked at one part after another to save memory. */
+    public interface Part {
+
+        /**
+         * Hands over the weights for as long as the call lasts.
+         *
+         * @param use takes F32 [out, in], dense
+         */
+        void withWeights(Consumer<DeviceMatrix> use);
+
+        /** Hands over weights and loss for as long as the call lasts. */
+        void withLoss(BiConsumer<DeviceMatrix, CandidateLoss> use);
+
+        /** Into how many pieces the loss of a candidate falls. */
+        int pieces();
+    }
+
+    /** All there is. */
+    private record Whole(DeviceMatrix weights, CandidateLoss loss) implements Part {
+
+        @Override
+        public void withWeights(Consumer<DeviceMatrix> use) {
+            use.accept(weights);
+        }
+
+        @Override
+        public void withLoss(BiConsumer<DeviceMatrix, CandidateLoss> use) {
+            use.accept(weights, loss);
+        }
+
+        @Override
+        public int pieces() {
+            return loss.pieces();
+        }
+    }
+
+    /**
+     * Searches for the scales that are best for all parts together.
+     *
+     * @param in input features
+     * @param inputs sums of the absolute input
+     */
+    public Found search(int in, List<? extends Part> parts, Mean inputs) {
         int groupSize = options.groupSize(in);
         int candidates = options.ratios() + 1;
         DeviceMatrix scales = DeviceMatrix.allocate(device, "candidate scales", DType.F32, candidates, in);
         try (var buffer = scales.buffer();
-                ReductionKernels.Sums losses = new ReductionKernels(device).sums(candidates, loss.pieces())) {
-            makeScales(weights, inputs, groupSize, scales);
-            for (int i = 0; i < candidates; i++) {
-                DeviceMatrix ofCandidate = i == 0 ? null : scales.rows(i, 1);
-                loss.add(losses, i, new Rounding(weights, ofCandidate, groupSize, options.grid(), Cut.NONE));
+                ReductionKernels.Sums losses = new ReductionKernels(device)
+                        .sums(candidates, parts.stream().mapToInt(Part::pieces).sum())) {
+            makeScales(in, parts, inputs, groupSize, scales);
+            for (Part part : parts) {
+                part.withLoss((weights, loss) -> {
+                    for (int i = 0; i < candidates; i++) {
+                        DeviceMatrix ofCandidate = i == 0 ? null : scales.rows(i, 1);
+                        loss.add(losses, i, new Rounding(weights, ofCandidate, groupSize, options.grid(), Cut.NONE));
+                    }
+                });
             }
             return best(losses.read(), scales);
         }
     }
 
-    private void makeScales(DeviceMatrix weights, Mean inputs, int groupSize, DeviceMatrix scales) {
+    private void makeScales(int in, List<? extends Part> parts, Mean inputs, int groupSize, DeviceMatrix scales) {
         if (!options.duo()) {
             kernels.candidateScales(inputs, null, scales);
             return;
         }
+        DeviceMatrix sums = DeviceMatrix.allocate(device, "sums of weights", DType.F32, AwqKernels.BANDS, in);
+        try (var sumBuffer = sums.buffer()) {
+            device.stream().clear(sums);
+            long[] rows = {0};
+            for (Part part : parts) {
+                part.withWeights(weights -> {
+                    rows[0] += weights.rows();
+                    addShares(weights, groupSize, sums);
+                });
+            }
+            kernels.candidateScales(inputs, new Mean(sums, rows[0]), scales);
+        }
+    }
+
+    private void addShares(DeviceMatrix weights, int groupSize, DeviceMatrix sums) {
         DeviceMatrix shares =
                 DeviceMatrix.allocate(device, "weights by group", DType.F32, weights.rows(), weights.columns());
-        DeviceMatrix sums =
-                DeviceMatrix.allocate(device, "sums of weights", DType.F32, AwqKernels.BANDS, weights.columns());
-        try (var shareBuffer = shares.buffer();
-                var sumBuffer = sums.buffer()) {
-            device.stream().clear(sums);
+        try (var shareBuffer = shares.buffer()) {
             kernels.groupShares(weights, groupSize, shares);
             kernels.addAbsoluteSums(shares, sums);
-            kernels.candidateScales(inputs, new Mean(sums, weights.rows()), scales);
         }
     }
 

@@ -9,7 +9,7 @@ import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceOptions;
 import io.gpuquant.device.host.HostDevice;
 import io.gpuquant.model.RandomModel;
-import io.gpuquant.model.ReferenceLlama;
+import io.gpuquant.model.ReferenceDecoder;
 import io.gpuquant.safetensors.TestCheckpoints;
 import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.HostTensor;
@@ -128,7 +128,8 @@ class ComparisonTest {
             double square = 0;
             for (int[] ids : sequences) {
                 // The MLP's input is that of the third stage.
-                for (double[] x : ReferenceLlama.of(base).run(ids).stageInputs().get(2)) {
+                for (double[] x :
+                        ReferenceDecoder.of(base).run(ids).stageInputs().get(2)) {
                     for (int row = 0; row < w.length / x.length; row++) {
                         double y = 0;
                         double difference = 0;
@@ -234,8 +235,8 @@ class ComparisonTest {
             double[] distances = new double[2];
             double[] squares = new double[2];
             for (int[] ids : sequences) {
-                ReferenceLlama.Pass p = ReferenceLlama.of(base).run(ids);
-                ReferenceLlama.Pass q = ReferenceLlama.of(other).run(ids);
+                ReferenceDecoder.Pass p = ReferenceDecoder.of(base).run(ids);
+                ReferenceDecoder.Pass q = ReferenceDecoder.of(other).run(ids);
                 for (int i = 0; i + 1 < ids.length; i++) {
                     divergence += divergence(p.logits()[i], q.logits()[i]);
                     agreeing += likeliest(p.logits()[i]) == likeliest(q.logits()[i]) ? 1 : 0;

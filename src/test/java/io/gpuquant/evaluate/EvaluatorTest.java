@@ -13,7 +13,7 @@ import io.gpuquant.device.host.HostDevice;
 import io.gpuquant.model.Deviation;
 import io.gpuquant.model.ModelConfig;
 import io.gpuquant.model.RandomModel;
-import io.gpuquant.model.ReferenceLlama;
+import io.gpuquant.model.ReferenceDecoder;
 import io.gpuquant.safetensors.TestCheckpoints;
 import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.HostTensor;
@@ -82,7 +82,7 @@ class EvaluatorTest {
         double tolerance = 2 * 3 * (Deviation.toleranceOfLogits(config) + Deviation.ofAngles(sequences[0].length));
         double sum = 0;
         for (int i = 0; i < sequences.length; i++) {
-            double[] expected = ReferenceLlama.of(model).logProbabilities(sequences[i]);
+            double[] expected = ReferenceDecoder.of(model).logProbabilities(sequences[i]);
             float[] actual = scores.ofSequence(i);
             assertThat(actual).hasSize(sequences[i].length - 1);
             for (int j = 0; j < actual.length; j++) {

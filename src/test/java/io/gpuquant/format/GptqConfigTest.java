@@ -18,7 +18,7 @@ class GptqConfigTest {
     private static final GptqScheme SCHEME = new GptqScheme(4, 128, true, false, GptqVersion.V1);
 
     private static GptqConfig.Details details(List<List<String>> modules) {
-        return new GptqConfig.Details("gptq", 0.05, false, true, false, "gpuquant:1", modules);
+        return new GptqConfig.Details("gptq", 0.05, false, true, false, "gpuquant:1", modules, List.of());
     }
 
     @Test

@@ -17,6 +17,7 @@ import io.gpuquant.model.LayerPass;
 import io.gpuquant.model.LayerWeights;
 import io.gpuquant.model.ModelConfig;
 import io.gpuquant.model.ModelStructure;
+import io.gpuquant.model.NormFlavour;
 import io.gpuquant.model.Stage;
 import io.gpuquant.model.StageWeights;
 import io.gpuquant.quantize.AwqOptions;
@@ -69,11 +70,11 @@ class AwqModuleSearchTest {
                 ActivationStore hidden = residualStream(device, chunking, config.hiddenSize());
                 LayerPass pass = new LayerPass(device, config, DType.F32, chunking, LayerPass.Placements.ON_DEVICE);
                 LayerObservation seen = new LayerObservation(device, chunking, stage -> true, stage -> true)) {
-            pass.observe(weights, hidden, seen, LayerPass.Residual.KEPT);
-            seen.complete(layer);
+            pass.observe(weights, hidden, seen, LayerPass.Residual.KEPT, null);
+            seen.complete();
             ScaleSearch.Found found = search(device, kind, weights, seen, pass);
 
-            double[][] x = seen.kept(kind).stream()
+            double[][] x = seen.kept(layer.stage(kind)).stream()
                     .flatMap(chunk -> Arrays.stream(read(device, chunk)))
                     .toArray(double[][]::new);
             double[] expected = expected(device, config, kind, weights, x);
@@ -127,9 +128,9 @@ class AwqModuleSearchTest {
                 device, "weights", DType.F32, in.stacked().rows(), in.stacked().columns());
         new ConvertKernels(device.stream()).convert(in.stacked(), dense);
         try (var buffer = dense.buffer();
-                ModuleLoss loss = new ModuleLoss(device, pass.module(kind), seen.kept(kind), in, out)) {
+                ModuleLoss loss = new ModuleLoss(device, pass.module(weights, kind), seen.kept(in.stage()), in, out)) {
             return new ScaleSearch(device, new AwqOptions(GRID, GROUP, RATIOS, true, false))
-                    .search(dense, seen.mean(kind), loss);
+                    .search(dense, seen.mean(in.stage()), loss);
         }
     }
 
@@ -255,7 +256,7 @@ class AwqModuleSearchTest {
         double[] norm = {1, 0.5, 2, -1};
         float[] scales = {2, 0.3f, 1.7f, 0.9f};
         float[] floats = {1, 0.5f, 2, -1};
-        NormFold fold = NormFold.of(floats, scales, DType.BF16);
+        NormFold fold = NormFold.of(floats, scales, NormFlavour.WEIGHT, DType.BF16);
         double[][] weight = {{0.1, 0.2, 0.3, 0.4}, {-1, 2, 0.7, 0}};
         double[][] before = product(columns(x, norm), weight);
         double[] foldedNorm = new double[4];

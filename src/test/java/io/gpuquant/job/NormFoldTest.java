@@ -2,8 +2,10 @@ package io.gpuquant.job;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import io.gpuquant.InputException;
+import io.gpuquant.model.NormFlavour;
 import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.Elements;
 import org.junit.jupiter.api.Test;
@@ -20,7 +22,7 @@ class NormFoldTest {
         float[] norm = {1, -0.5f, 0.875f, 2};
         float[] scales = {3, 0.7f, 1.1f, 0.3f};
 
-        NormFold fold = NormFold.of(norm, scales, dtype);
+        NormFold fold = NormFold.of(norm, scales, NormFlavour.WEIGHT, dtype);
 
         for (int i = 0; i < norm.length; i++) {
             assertThat(Elements.floatAt(fold.bytes(), dtype, i)).isEqualTo(fold.values()[i]);
@@ -30,11 +32,40 @@ class NormFoldTest {
         }
     }
 
+    /** Gemma's factor is one more than what is stored: it is the factor that is divided, and what is stored that is rounded. */
+    @ParameterizedTest
+    @EnumSource(
+            value = DType.class,
+            names = {"F32", "F16", "BF16"})
+    void dividesOnePlusTheWeight(DType dtype) {
+        float[] stored = {0.25f, -0.5f, 0, 3, -1};
+        float[] scales = {3, 0.7f, 1.1f, 0.3f, 2};
+
+        NormFold fold = NormFold.of(stored, scales, NormFlavour.ONE_PLUS_WEIGHT, dtype);
+
+        for (int i = 0; i < 4; i++) {
+            float written = Elements.floatAt(fold.bytes(), dtype, i);
+            assertThat(fold.values()[i]).isEqualTo(1 + written);
+            assertThat((double) fold.values()[i] * fold.scales()[i] / (1 + stored[i]))
+                    .isCloseTo(1, within(0x1p-22));
+            assertThat(fold.scales()[i] / scales[i]).isCloseTo(1, within(dtype == DType.BF16 ? 0x1p-5f : 0x1p-8f));
+        }
+        assertThat(fold.scales()[4]).isEqualTo(1);
+        assertThat(Elements.floatAt(fold.bytes(), dtype, 4)).isEqualTo(-1);
+    }
+
+    /** Written as it was, although one more than it has fewer digits. */
+    @Test
+    void keepsASmallWeightToTheLastBitWhereThereAreNoScales() {
+        NormFold fold = NormFold.of(new float[] {1.2345e-6f}, null, NormFlavour.ONE_PLUS_WEIGHT, DType.F32);
+        assertThat(Elements.floatAt(fold.bytes(), DType.F32, 0)).isEqualTo(1.2345e-6f);
+    }
+
     @Test
     void leavesAloneWhatCannotBeDivided() {
         // A zero, a quotient above the largest F16, and one below the least.
         float[] norm = {0, 60_000, 1e-7f, 1};
-        NormFold fold = NormFold.of(norm, new float[] {2, 0.01f, 1000, 2}, DType.F16);
+        NormFold fold = NormFold.of(norm, new float[] {2, 0.01f, 1000, 2}, NormFlavour.WEIGHT, DType.F16);
 
         assertThat(fold.scales()).containsExactly(1, 1, 1, 2);
         assertThat(fold.values()[0]).isZero();
@@ -44,7 +75,7 @@ class NormFoldTest {
 
     @Test
     void keepsTheBytesWhereThereAreNoScales() {
-        NormFold fold = NormFold.of(new float[] {1.5f, -2}, null, DType.BF16);
+        NormFold fold = NormFold.of(new float[] {1.5f, -2}, null, NormFlavour.WEIGHT, DType.BF16);
         assertThat(fold.scales()).containsExactly(1, 1);
         assertThat(Elements.floatAt(fold.bytes(), DType.BF16, 1)).isEqualTo(-2);
     }

@@ -187,6 +187,7 @@ class WhateverFitsTest {
                                     source::dtype,
                                     output,
                                     linear -> true,
+                                    choices.structure().config().family(),
                                     report -> {},
                                     UnaryOperator.identity(),
                                     Peers.NONE)

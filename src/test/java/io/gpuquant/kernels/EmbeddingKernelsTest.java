@@ -23,8 +23,18 @@ final class EmbeddingKernelsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"1, 1", "33, 31", "31, 33", "3, 127", "3, 129", "17, 64", "9, 132", "2, 1036", "69, 516"})
-    void looksUpRowsOfAnyType(int tokens, int width) {
+    @CsvSource({
+        "1, 1, 3",
+        "33, 31, 1",
+        "31, 33, 11.3125",
+        "3, 127, 1",
+        "3, 129, 7.1",
+        "17, 64, 1",
+        "9, 132, 11.3125",
+        "2, 1036, 1",
+        "69, 516, 0.1"
+    })
+    void looksUpRowsOfAnyType(int tokens, int width, float scale) {
         int vocabulary = 11;
         Random random = new Random(1);
         int[] ids = random.ints(tokens, 0, vocabulary).toArray();
@@ -37,12 +47,14 @@ final class EmbeddingKernelsTest {
             float[] rounded = KernelRun.rounded(type, table);
             float[] expected = new float[tokens * width];
             for (int t = 0; t < tokens; t++) {
-                System.arraycopy(rounded, ids[t] * width, expected, t * width, width);
+                for (int i = 0; i < width; i++) {
+                    expected[t * width + i] = rounded[ids[t] * width + i] * scale;
+                }
             }
             List<KernelLab.Outcome<float[]>> outcomes = LAB.exactly(run -> {
                 DeviceMatrix hidden = run.empty(DType.F32, tokens, width);
                 new EmbeddingKernels(run.stream(), run.kernels())
-                        .gather(run.put(type, vocabulary, width, table), run.put(ids), hidden);
+                        .gather(run.put(type, vocabulary, width, table), run.put(ids), scale, hidden);
                 return run.values(hidden);
             });
             assertThat(outcomes)
@@ -59,18 +71,18 @@ final class EmbeddingKernelsTest {
             DeviceMatrix hidden = run.empty(DType.F32, 3, 4);
             DeviceMatrix ids = run.put(0, 1, 2);
             assertThatIllegalArgumentException()
-                    .isThrownBy(() -> kernels.gather(table, run.put(0, 1), hidden))
+                    .isThrownBy(() -> kernels.gather(table, run.put(0, 1), 1, hidden))
                     .withMessageContaining("is not 1 x 3");
             assertThatIllegalArgumentException()
-                    .isThrownBy(() -> kernels.gather(table, ids, run.empty(DType.F32, 3, 5)))
+                    .isThrownBy(() -> kernels.gather(table, ids, 1, run.empty(DType.F32, 3, 5)))
                     .withMessageContaining("is not 3 x 4");
             assertThatIllegalArgumentException()
-                    .isThrownBy(() -> kernels.gather(table, ids, run.empty(DType.F16, 3, 4)))
+                    .isThrownBy(() -> kernels.gather(table, ids, 1, run.empty(DType.F16, 3, 4)))
                     .withMessageContaining("is not of F32");
             assertThatIllegalArgumentException()
-                    .isThrownBy(() -> kernels.gather(table.columns(0, 3), ids, run.empty(DType.F32, 3, 3)))
+                    .isThrownBy(() -> kernels.gather(table.columns(0, 3), ids, 1, run.empty(DType.F32, 3, 3)))
                     .withMessageContaining("is not dense");
-            kernels.gather(table, run.put(), run.empty(DType.F32, 0, 4));
+            kernels.gather(table, run.put(), 1, run.empty(DType.F32, 0, 4));
             return true;
         });
     }

@@ -38,7 +38,7 @@ final class KernelSourcesTest {
     /** The only approximations, and the families that may use them: none decides on a code or a scale. */
     private static final Set<String> MAY_APPROXIMATE = Set.of("ex2", "lg2");
 
-    private static final Set<String> MAY_BE_APPROXIMATE = Set.of("activation", "divergence", "loss", "softmax");
+    private static final Set<String> MAY_BE_APPROXIMATE = Set.of("activation", "divergence", "loss", "moe", "softmax");
 
     private static final String ENTRY = ".visible .entry ";
 

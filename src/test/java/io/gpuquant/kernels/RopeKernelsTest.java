@@ -7,6 +7,7 @@ import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.kernels.KernelLab.Outcome;
 import io.gpuquant.kernels.KernelRun.Place;
 import io.gpuquant.tensor.DType;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterAll;
@@ -24,21 +25,24 @@ final class RopeKernelsTest {
         LAB.close();
     }
 
-    /** Tokens, heads, head dimension, positions, offset and stride of the input. */
+    /** Tokens, heads, head dimension, rotated pairs, positions, offset and stride of the input. */
     @ParameterizedTest
     @CsvSource({
-        "1, 1, 2, 1, 0, 2",
-        "31, 3, 6, 31, 0, 18",
-        "33, 1, 8, 11, 0, 8",
-        "33, 5, 8, 40, 4, 64",
-        "9, 9, 64, 3, 0, 576",
-        "3, 2, 128, 2, 1, 256",
-        "5, 2, 80, 5, 8, 163",
-        "2, 1, 2072, 2, 0, 2072",
-        "2, 1, 518, 1, 0, 518"
+        "1, 1, 2, 1, 1, 0, 2",
+        "31, 3, 6, 3, 31, 0, 18",
+        "33, 1, 8, 4, 11, 0, 8",
+        "33, 5, 8, 4, 40, 4, 64",
+        "9, 9, 64, 32, 3, 0, 576",
+        "3, 2, 128, 64, 2, 1, 256",
+        "5, 2, 80, 40, 5, 8, 163",
+        "2, 1, 2072, 1036, 2, 0, 2072",
+        "2, 1, 518, 259, 1, 0, 518",
+        "5, 3, 32, 12, 5, 0, 96",
+        "5, 3, 10, 3, 4, 0, 30",
+        "9, 2, 30, 8, 9, 4, 64"
     })
-    void rotatesHeadsOfAllShapesAndTypes(int tokens, int heads, int headDim, int positions, int offset, int stride) {
-        int half = headDim / 2;
+    void rotatesHeadsOfAllShapesAndTypes(
+            int tokens, int heads, int headDim, int half, int positions, int offset, int stride) {
         int columns = heads * headDim;
         float[] in = gaussian(tokens * columns, 1);
         float[] cos = gaussian(positions * half, 2);
@@ -47,6 +51,10 @@ final class RopeKernelsTest {
         for (int token = 0; token < tokens; token++) {
             for (int i = 0; i < columns; i++) {
                 int within = i % headDim;
+                if (within >= 2 * half) {
+                    expected[token * columns + i] = 7;
+                    continue;
+                }
                 float c = cos[token % positions * half + within % half];
                 float s = sin[token % positions * half + within % half];
                 float x = in[token * columns + i];
@@ -56,10 +64,13 @@ final class RopeKernelsTest {
         }
         for (DType type : List.of(DType.F32, DType.F16, DType.BF16)) {
             List<Outcome<float[]>> outcomes = LAB.exactly(run -> {
-                DeviceMatrix out = run.empty(type, tokens, columns);
+                float[] sevens = new float[tokens * columns];
+                Arrays.fill(sevens, 7);
+                DeviceMatrix out = run.put(type, tokens, columns, sevens);
                 new RopeKernels(run.stream(), run.kernels())
                         .rotate(
                                 run.put(DType.F32, tokens, columns, new Place(offset, stride), in),
+                                headDim,
                                 run.put(DType.F32, positions, half, cos),
                                 run.put(DType.F32, positions, half, sin),
                                 out);
@@ -80,33 +91,33 @@ final class RopeKernelsTest {
             DeviceMatrix table = run.put(DType.F32, 2, 3, new float[6]);
             DeviceMatrix out = run.empty(DType.F16, 2, 12);
             assertThatIllegalArgumentException()
-                    .isThrownBy(() -> kernels.rotate(in, run.put(DType.F32, 2, 4, new float[8]), table, out))
+                    .isThrownBy(() -> kernels.rotate(in, 6, run.put(DType.F32, 2, 4, new float[8]), table, out))
                     .withMessageContaining("is not 2 x 4");
             assertThatIllegalArgumentException()
                     .isThrownBy(() -> {
                         DeviceMatrix wide = run.put(DType.F32, 2, 5, new float[10]);
-                        kernels.rotate(in, wide, wide, out);
+                        kernels.rotate(in, 10, wide, wide, out);
                     })
                     .withMessageContaining("does not hold heads of 10");
             assertThatIllegalArgumentException()
                     .isThrownBy(() -> {
                         DeviceMatrix none = run.empty(DType.F32, 2, 0);
-                        kernels.rotate(in, none, none, out);
+                        kernels.rotate(in, 0, none, none, out);
                     })
                     .withMessageContaining("does not hold heads of 0");
             assertThatIllegalArgumentException()
                     .isThrownBy(() -> {
                         DeviceMatrix none = run.empty(DType.F32, 0, 3);
-                        kernels.rotate(in, none, none, out);
+                        kernels.rotate(in, 6, none, none, out);
                     })
                     .withMessageContaining("has no positions");
             assertThatIllegalArgumentException()
-                    .isThrownBy(() -> kernels.rotate(in, table, table, run.empty(DType.F16, 3, 12)))
+                    .isThrownBy(() -> kernels.rotate(in, 6, table, table, run.empty(DType.F16, 3, 12)))
                     .withMessageContaining("is not 2 x 12");
             assertThatIllegalArgumentException()
-                    .isThrownBy(() -> kernels.rotate(run.put(DType.F16, 2, 12, new float[24]), table, table, out))
+                    .isThrownBy(() -> kernels.rotate(run.put(DType.F16, 2, 12, new float[24]), 6, table, table, out))
                     .withMessageContaining("is not of F32");
-            kernels.rotate(run.empty(DType.F32, 0, 12), table, table, run.empty(DType.F16, 0, 12));
+            kernels.rotate(run.empty(DType.F32, 0, 12), 6, table, table, run.empty(DType.F16, 0, 12));
             return true;
         });
     }

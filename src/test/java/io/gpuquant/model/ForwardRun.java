@@ -9,6 +9,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,30 +27,30 @@ record ForwardRun(List<float[]> hidden, float[] normalized, float[] logits) {
             int perChunk,
             long scoreBytes,
             ActivationStore.Placement placement,
-            @Nullable RotaryEmbedding rope) {
+            @Nullable Function<RopeParameters, RotaryEmbedding> ropes) {
 
         /** Everything at once, with operands of float32. */
         static final Options DEFAULT =
                 new Options(DType.F32, Integer.MAX_VALUE, 64 << 20, ActivationStore.Placement.DEVICE, null);
 
         Options perChunk(int sequences) {
-            return new Options(operandType, sequences, scoreBytes, placement, rope);
+            return new Options(operandType, sequences, scoreBytes, placement, ropes);
         }
 
         Options scoreBytes(long bytes) {
-            return new Options(operandType, perChunk, bytes, placement, rope);
+            return new Options(operandType, perChunk, bytes, placement, ropes);
         }
 
         Options onHost() {
-            return new Options(operandType, perChunk, scoreBytes, ActivationStore.Placement.HOST, rope);
+            return new Options(operandType, perChunk, scoreBytes, ActivationStore.Placement.HOST, ropes);
         }
 
         Options operands(DType type) {
-            return new Options(type, perChunk, scoreBytes, placement, rope);
+            return new Options(type, perChunk, scoreBytes, placement, ropes);
         }
 
-        Options rope(RotaryEmbedding embedding) {
-            return new Options(operandType, perChunk, scoreBytes, placement, embedding);
+        Options ropes(Function<RopeParameters, RotaryEmbedding> others) {
+            return new Options(operandType, perChunk, scoreBytes, placement, others);
         }
     }
 
@@ -103,10 +104,10 @@ record ForwardRun(List<float[]> hidden, float[] normalized, float[] logits) {
 
     private static LayerPass pass(
             Device device, ModelConfig config, Options options, Chunking chunking, LayerPass.Placements placements) {
-        RotaryEmbedding rope = options.rope();
-        return rope == null
+        Function<RopeParameters, RotaryEmbedding> ropes = options.ropes();
+        return ropes == null
                 ? new LayerPass(device, config, options.operandType(), chunking, placements)
-                : new LayerPass(device, config, rope, options.operandType(), chunking, placements);
+                : new LayerPass(device, config, ropes, options.operandType(), chunking, placements);
     }
 
     private static float[] download(Device device, ActivationStore store, int width) {
@@ -130,12 +131,12 @@ record ForwardRun(List<float[]> hidden, float[] normalized, float[] logits) {
         ModelConfig config = structure.config();
         int width = config.hiddenSize();
         DeviceMatrix x = upload(device, hidden, width);
-        DeviceMatrix weight = DeviceMatrix.allocate(device, "norm", DType.F32, 1, width);
-        try (DeviceBuffer xBuffer = x.buffer();
-                DeviceBuffer weightBuffer = weight.buffer()) {
-            source.load(structure.finalNorm(), weight);
-            new NormKernels(device.stream()).rmsNorm(x, weight, (float) config.rmsNormEps(), x);
+        NormWeights norm = NormWeights.load(device, structure.finalNorm(), source, width);
+        try (DeviceBuffer xBuffer = x.buffer()) {
+            new NormKernels(device.stream()).rmsNorm(x, norm.factor(), (float) config.rmsNormEps(), x);
             return download(device, x);
+        } finally {
+            norm.close();
         }
     }
 

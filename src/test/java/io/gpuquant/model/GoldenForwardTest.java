@@ -10,23 +10,41 @@ import io.gpuquant.safetensors.SafetensorsFile;
 import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.Elements;
 import io.gpuquant.tensor.HostTensor;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.function.Function;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * The forward pass against transformers, in float32 on both sides. {@link Deviation#tolerance} says what that costs: 1.9e-5
- * after the first layer, and 4.2e-5 for the logits; less than 4e-6 is measured. Operands rounded to float16 would be off by 1e-3.
+ * The forward pass of every family against transformers, in float32 on both sides. {@link Deviation#tolerance} says what that
+ * costs: 1.9e-5 after the first layer, and 4.2e-5 for the logits of a model of two. Operands rounded to float16 would be off
+ * by 1e-3.
  *
- * <p>The model that computed the expected values was cast to float16 before it was cast to float32, which rounds the
- * frequencies of its rotary embedding too, to 11 bits: off by 1.6e-2 for some tokens, in float64 as well. So the pass is
- * made with such frequencies here; {@link RotaryEmbeddingTest} compares those of the product with transformers bit for bit.
+ * <p>The models that computed the expected values were cast to float16 or bfloat16 before they were cast to float32, which
+ * rounds the frequencies of their rotary embeddings too, to 11 or 8 bits: off by 1.6e-2 for some tokens, in float64 as well.
+ * So the pass is made with such frequencies here; {@link RotaryEmbeddingTest} compares those of the product with transformers
+ * bit for bit.
  */
 class GoldenForwardTest {
 
     private static final Path GOLDENS = Path.of("src/test/resources/goldens/models");
+
+    private static Stream<String> names() throws IOException {
+        try (Stream<Path> folders = Files.list(GOLDENS)) {
+            List<String> names = folders.map(folder -> folder.getFileName().toString())
+                    .sorted()
+                    .toList();
+            assertThat(names).hasSize(11);
+            return names.stream();
+        }
+    }
 
     private Device device;
 
@@ -41,12 +59,12 @@ class GoldenForwardTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama", "llama3-rope"})
+    @MethodSource("names")
     void computesTheHiddenStatesAndLogitsOfTransformers(String name) {
         ModelStructure structure = structure(name);
         ModelConfig config = structure.config();
         try (SafetensorsFile expected = expected(name)) {
-            ForwardRun run = run(name, structure, DType.F32, castFrequencies(config));
+            ForwardRun run = run(name, structure, DType.F32, rope -> castFrequencies(config, rope));
 
             assertThat(run.hidden().getFirst()).containsExactly(floats(expected, "hidden.0"));
             for (int layer = 1; layer < config.numHiddenLayers(); layer++) {
@@ -64,12 +82,12 @@ class GoldenForwardTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama", "llama3-rope"})
+    @MethodSource("names")
     void wouldShowOperandsOfHalfPrecision(String name) {
         ModelStructure structure = structure(name);
         ModelConfig config = structure.config();
         try (SafetensorsFile expected = expected(name)) {
-            ForwardRun run = run(name, structure, DType.F16, castFrequencies(config));
+            ForwardRun run = run(name, structure, DType.F16, rope -> castFrequencies(config, rope));
 
             assertThat(Deviation.relative(run.logits(), floats(expected, "logits"), config.vocabSize()))
                     .isBetween(10 * Deviation.toleranceOfLogits(config), 0.05);
@@ -78,34 +96,38 @@ class GoldenForwardTest {
 
     /** The only thing that keeps the product from the expected values. */
     @ParameterizedTest
-    @ValueSource(strings = {"llama", "llama3-rope"})
+    @MethodSource("names")
     void wouldShowRoundedFrequencies(String name) {
         ModelStructure structure = structure(name);
         ModelConfig config = structure.config();
         try (SafetensorsFile expected = expected(name)) {
-            ForwardRun run = run(name, structure, DType.F32, new RotaryEmbedding(config.rope(), config.headDim()));
+            ForwardRun run = run(name, structure, DType.F32, rope -> new RotaryEmbedding(rope, config.headDim()));
 
             assertThat(Deviation.relative(run.logits(), floats(expected, "logits"), config.vocabSize()))
                     .isBetween(10 * Deviation.toleranceOfLogits(config), 0.05);
         }
     }
 
-    private ForwardRun run(String name, ModelStructure structure, DType operandType, RotaryEmbedding rope) {
+    private ForwardRun run(
+            String name, ModelStructure structure, DType operandType, Function<RopeParameters, RotaryEmbedding> ropes) {
         try (Checkpoint checkpoint = Checkpoint.open(GOLDENS.resolve(name));
                 SafetensorsFile expected = expected(name)) {
             return ForwardRun.of(
                     device,
                     structure,
                     new CheckpointWeights(checkpoint, device),
-                    ForwardRun.Options.DEFAULT.operands(operandType).rope(rope),
+                    ForwardRun.Options.DEFAULT.operands(operandType).ropes(ropes),
                     ids(expected.tensor("input_ids")));
         }
     }
 
-    private static RotaryEmbedding castFrequencies(ModelConfig config) {
-        float[] frequencies = new RotaryEmbedding(config.rope(), config.headDim()).inverseFrequencies();
+    private static RotaryEmbedding castFrequencies(ModelConfig config, RopeParameters rope) {
+        float[] frequencies = new RotaryEmbedding(rope, config.headDim()).inverseFrequencies();
+        DType dtype = config.dtype().orElseThrow();
+        MemorySegment cast = MemorySegment.ofArray(new byte[(int) dtype.bytes(frequencies.length)]);
         for (int i = 0; i < frequencies.length; i++) {
-            frequencies[i] = Float.float16ToFloat(Float.floatToFloat16(frequencies[i]));
+            Elements.setFloat(cast, dtype, i, frequencies[i]);
+            frequencies[i] = Elements.floatAt(cast, dtype, i);
         }
         return new RotaryEmbedding(frequencies);
     }

@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -162,7 +163,8 @@ class ModelConfigTest {
                 "vocab_size          | 2147483647 | is 2147483647, more than the 16777216 that are supported",
                 "head_dim            | 1000000000 | \"num_attention_heads\" times head_dim is 4000000000, more than the 1048576",
                 "hidden_act          | \"relu\" | is \"relu\", which is not supported for model type llama; use a model with one of these activations: silu, swish",
-                "model_type          | \"mixtral\" | is \"mixtral\", which is not supported; use a model of one of these types: llama",
+                "model_type          | \"llava\" | is \"llava\", which is not supported; use a model of one of these types: llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3_text, phi3, mixtral, qwen3_moe",
+                "vision_config       | {}      | \"model_type\" is \"llama\" with a vision_config, and models that take more than text are not supported; use a model of one of these types: llama",
                 "torch_dtype         | \"float8_e4m3fn\" | is \"float8_e4m3fn\", which is not supported",
             })
     void namesAWrongValue(String key, String value, String message) throws IOException {
@@ -245,7 +247,14 @@ class ModelConfigTest {
 
     @Test
     void refusesAFamilyWithoutAnActivation() {
-        assertThatThrownBy(() -> new ModelFamily("x", List.of(), 1, TensorNames.LLAMA))
+        assertThatThrownBy(() -> new ModelFamily(
+                        "x",
+                        TensorNames.LLAMA,
+                        List.of(),
+                        ModelFamily.Defaults.of(1),
+                        WindowRule.NONE,
+                        Set.of(),
+                        Optional.empty()))
                 .isInstanceOf(IllegalArgumentException.class);
     }
 

@@ -32,7 +32,8 @@ class ModelStructureTest {
         Stream<String> weights = structure.linears().stream().map(LinearSpec::weightName);
         Stream<String> biases =
                 structure.linears().stream().filter(LinearSpec::bias).map(LinearSpec::biasName);
-        Stream<String> ends = Stream.of(structure.embedding(), structure.finalNorm(), structure.outputHead())
+        Stream<String> ends = Stream.of(
+                        structure.embedding(), structure.finalNorm().tensor(), structure.outputHead())
                 .distinct();
         assertThat(Stream.of(norms, weights, biases, ends).flatMap(names -> names))
                 .containsExactlyInAnyOrderElementsOf(

@@ -1,6 +1,7 @@
 package io.gpuquant.model;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.safetensors.CheckpointLayout;
@@ -19,7 +20,7 @@ import java.util.SplittableRandom;
 import java.util.random.RandomGenerator;
 
 /**
- * A small Llama with random weights, for tests to write to a folder.
+ * A small model of some family with random weights, for tests to write to a folder.
  *
  * @param config its config.json
  * @param tensors its weights
@@ -43,6 +44,17 @@ public record RandomModel(ObjectNode config, List<HostTensor> tensors) {
         } catch (JsonProcessingException malformed) {
             throw new IllegalArgumentException(changes, malformed);
         }
+    }
+
+    /** Whether a linear of a model has a bias. */
+    static boolean hasBias(ObjectNode config, String name) {
+        String type = config.path("model_type").textValue();
+        if (name.contains(".self_attn.")) {
+            return type.equals("qwen2")
+                    ? !name.endsWith("o_proj")
+                    : config.path("attention_bias").asBoolean();
+        }
+        return type.equals("llama") && config.path("mlp_bias").asBoolean();
     }
 
     /** Weights of all shapes that a configuration calls for, of a size that keeps activations near one. */
@@ -131,36 +143,90 @@ public record RandomModel(ObjectNode config, List<HostTensor> tensors) {
             int headDim = config.path("head_dim").asInt(hidden / heads);
             int queries = heads * headDim;
             int keys = config.path("num_key_value_heads").asInt(heads) * headDim;
-            boolean attentionBias = config.path("attention_bias").asBoolean();
-            boolean mlpBias = config.path("mlp_bias").asBoolean();
+            String type = config.path("model_type").textValue();
             matrix("model.embed_tokens.weight", integer("vocab_size"), hidden, 1);
             for (int layer = 0; layer < integer("num_hidden_layers"); layer++) {
                 String prefix = "model.layers." + layer + ".";
-                vector(prefix + "input_layernorm.weight", hidden, 1, 0.1);
-                vector(prefix + "post_attention_layernorm.weight", hidden, 1, 0.1);
-                linear(prefix + "self_attn.q_proj", queries, hidden, attentionBias);
-                linear(prefix + "self_attn.k_proj", keys, hidden, attentionBias);
-                linear(prefix + "self_attn.v_proj", keys, hidden, attentionBias);
-                linear(prefix + "self_attn.o_proj", hidden, queries, attentionBias);
-                linear(prefix + "mlp.gate_proj", inner, hidden, mlpBias);
-                linear(prefix + "mlp.up_proj", inner, hidden, mlpBias);
-                linear(prefix + "mlp.down_proj", hidden, inner, mlpBias);
+                norm(prefix + "input_layernorm.weight", hidden);
+                norm(prefix + "post_attention_layernorm.weight", hidden);
+                if (type.equals("gemma2") || type.equals("gemma3_text")) {
+                    norm(prefix + "pre_feedforward_layernorm.weight", hidden);
+                    norm(prefix + "post_feedforward_layernorm.weight", hidden);
+                }
+                if (type.startsWith("qwen3") || type.equals("gemma3_text")) {
+                    norm(prefix + "self_attn.q_norm.weight", headDim);
+                    norm(prefix + "self_attn.k_norm.weight", headDim);
+                }
+                if (type.equals("phi3")) {
+                    linear(prefix + "self_attn.qkv_proj", queries + 2 * keys, hidden);
+                } else {
+                    linear(prefix + "self_attn.q_proj", queries, hidden);
+                    linear(prefix + "self_attn.k_proj", keys, hidden);
+                    linear(prefix + "self_attn.v_proj", keys, hidden);
+                }
+                linear(prefix + "self_attn.o_proj", hidden, queries);
+                mlp(type, prefix, layer);
             }
-            vector("model.norm.weight", hidden, 1, 0.1);
-            if (!config.path("tie_word_embeddings").asBoolean()) {
+            norm("model.norm.weight", hidden);
+            if (!config.path("tie_word_embeddings").asBoolean(type.startsWith("gemma"))) {
                 matrix("lm_head.weight", integer("vocab_size"), hidden, 1 / Math.sqrt(hidden));
             }
             tensors.sort(Comparator.comparing(HostTensor::name));
             return new RandomModel(config, tensors);
         }
 
+        private void mlp(String type, String prefix, int layer) {
+            int hidden = integer("hidden_size");
+            int inner = integer("intermediate_size");
+            int experts = config.path("num_local_experts")
+                    .asInt(config.path("num_experts").asInt());
+            if (type.equals("mixtral")) {
+                linear(prefix + "block_sparse_moe.gate", experts, hidden);
+                for (int expert = 0; expert < experts; expert++) {
+                    String name = prefix + "block_sparse_moe.experts." + expert + ".";
+                    linear(name + "w1", inner, hidden);
+                    linear(name + "w2", hidden, inner);
+                    linear(name + "w3", inner, hidden);
+                }
+            } else if (isSparse(type, layer)) {
+                linear(prefix + "mlp.gate", experts, hidden);
+                for (int expert = 0; expert < experts; expert++) {
+                    String name = prefix + "mlp.experts." + expert + ".";
+                    linear(name + "gate_proj", integer("moe_intermediate_size"), hidden);
+                    linear(name + "up_proj", integer("moe_intermediate_size"), hidden);
+                    linear(name + "down_proj", hidden, integer("moe_intermediate_size"));
+                }
+            } else if (type.equals("phi3")) {
+                linear(prefix + "mlp.gate_up_proj", 2 * inner, hidden);
+                linear(prefix + "mlp.down_proj", hidden, inner);
+            } else {
+                linear(prefix + "mlp.gate_proj", inner, hidden);
+                linear(prefix + "mlp.up_proj", inner, hidden);
+                linear(prefix + "mlp.down_proj", hidden, inner);
+            }
+        }
+
+        private boolean isSparse(String type, int layer) {
+            boolean listed = false;
+            for (JsonNode dense : config.path("mlp_only_layers")) {
+                listed |= dense.intValue() == layer;
+            }
+            int step = config.path("decoder_sparse_step").asInt(1);
+            return type.equals("qwen3_moe") && !listed && (layer + 1) % step == 0;
+        }
+
+        /** Gemma's norms multiply by one more than what is stored. */
+        private void norm(String name, int length) {
+            vector(name, length, config.path("model_type").textValue().startsWith("gemma") ? 0 : 1, 0.1);
+        }
+
         private int integer(String key) {
             return config.path(key).intValue();
         }
 
-        private void linear(String name, int out, int in, boolean bias) {
+        private void linear(String name, int out, int in) {
             matrix(name + ".weight", out, in, 1 / Math.sqrt(in));
-            if (bias) {
+            if (hasBias(config, name)) {
                 vector(name + ".bias", out, 0, 0.5);
             }
         }

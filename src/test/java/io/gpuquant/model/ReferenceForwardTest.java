@@ -5,12 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceOptions;
 import io.gpuquant.device.host.HostDevice;
-import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.tensor.DType;
 import java.nio.file.Path;
-import java.util.Arrays;
-import java.util.List;
-import java.util.function.Function;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -128,8 +124,8 @@ class ReferenceForwardTest {
                 plain.tensors());
         int[] ids = plain.sequences(1, 60, 1)[0];
 
-        double[][] expected = ReferenceLlama.of(plain).run(ids).logits();
-        double[][] other = ReferenceLlama.of(stretched).run(ids).logits();
+        double[][] expected = ReferenceDecoder.of(plain).run(ids).logits();
+        double[][] other = ReferenceDecoder.of(stretched).run(ids).logits();
         assertThat(Math.abs(expected[59][0] - other[59][0])).isGreaterThan(1e-3);
     }
 
@@ -155,50 +151,6 @@ class ReferenceForwardTest {
     }
 
     private void matchesTheReference(RandomModel model, int[]... sequences) {
-        model.write(folder);
-        ModelStructure structure = ModelStructure.of(ModelConfig.read(folder));
-        ModelConfig config = structure.config();
-        List<ReferenceLlama.Pass> expected =
-                Arrays.stream(sequences).map(ReferenceLlama.of(model)::run).toList();
-        try (Checkpoint checkpoint = Checkpoint.open(folder)) {
-            ForwardRun run = ForwardRun.of(device, structure, new CheckpointWeights(checkpoint, device), sequences);
-
-            double angles = Deviation.ofAngles(sequences[0].length);
-            assertThat(run.hidden().getFirst())
-                    .containsExactly(floats(expected, pass -> pass.hidden().getFirst()));
-            for (int i = 1; i <= config.numHiddenLayers(); i++) {
-                int layers = i;
-                assertThat(Deviation.relative(
-                                run.hidden().get(i),
-                                joined(expected, pass -> pass.hidden().get(layers)),
-                                config.hiddenSize()))
-                        .as("after layer " + i)
-                        .isLessThan(Deviation.toleranceAfter(i, config) + angles);
-            }
-            assertThat(Deviation.relative(
-                            run.normalized(), joined(expected, ReferenceLlama.Pass::normalized), config.hiddenSize()))
-                    .as("normalized")
-                    .isLessThan(Deviation.toleranceAfter(config.numHiddenLayers(), config) + angles);
-            assertThat(Deviation.relative(
-                            run.logits(), joined(expected, ReferenceLlama.Pass::logits), config.vocabSize()))
-                    .as("logits")
-                    .isLessThan(Deviation.toleranceOfLogits(config) + angles);
-        }
-    }
-
-    private static double[] joined(List<ReferenceLlama.Pass> passes, Function<ReferenceLlama.Pass, double[][]> part) {
-        return passes.stream()
-                .flatMap(pass -> Arrays.stream(part.apply(pass)))
-                .flatMapToDouble(Arrays::stream)
-                .toArray();
-    }
-
-    private static float[] floats(List<ReferenceLlama.Pass> passes, Function<ReferenceLlama.Pass, double[][]> part) {
-        double[] values = joined(passes, part);
-        float[] floats = new float[values.length];
-        for (int i = 0; i < floats.length; i++) {
-            floats[i] = (float) values[i];
-        }
-        return floats;
+        ReferenceMatch.require(device, model, model.write(folder), sequences);
     }
 }

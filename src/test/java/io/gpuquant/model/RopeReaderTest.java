@@ -90,9 +90,9 @@ class RopeReaderTest {
             delimiter = '|',
             quoteCharacter = '`',
             value = {
-                "`\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 4}` | `\"rope_scaling.rope_type\" is \"yarn\", which is not supported; use a model whose type is default, linear or llama3`",
+                "`\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 4}` | `\"rope_scaling.rope_type\" is \"yarn\", which is not supported; use a model whose type is default, linear, llama3 or longrope`",
                 "`\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 4}` | `\"rope_scaling.type\" is \"dynamic\", which is not supported`",
-                "`\"rope_parameters\": {\"rope_type\": \"longrope\"}` | `\"rope_parameters.rope_type\" is \"longrope\", which is not supported`",
+                "`\"rope_parameters\": {\"rope_type\": \"longrope\"}` | `\"rope_parameters.short_factor\" is missing`",
                 "`\"rope_scaling\": {\"type\": \"linear\"}` | `\"rope_scaling.factor\" is missing`",
                 "`\"rope_scaling\": {\"type\": \"linear\", \"factor\": -2}` | `\"rope_scaling.factor\" is -2, not a positive number`",
                 "`\"rope_scaling\": {\"type\": 3}` | `\"rope_scaling.type\" is 3, not a string`",

@@ -53,8 +53,8 @@ class StagesTest {
         Recorder recorder = new Recorder();
         run(recorder, ForwardRun.Options.DEFAULT.perChunk(perChunk), sequences);
 
-        List<ReferenceLlama.Pass> expected =
-                Arrays.stream(sequences).map(ReferenceLlama.of(model)::run).toList();
+        List<ReferenceDecoder.Pass> expected =
+                Arrays.stream(sequences).map(ReferenceDecoder.of(model)::run).toList();
         assertThat(recorder.stages).hasSize(8);
         for (int i = 0; i < recorder.stages.size(); i++) {
             int stage = i;

@@ -16,6 +16,10 @@ final class ActivationChecks {
                         "swiglu",
                         "2^-20 of the value, from 2 ulp of ex2.approx, and 1 ulp of the type",
                         Cases.forTypesAndShapes(Swiglu::new, Layout.dense(37, 1100))),
+                Check.bounded(
+                        "geglu_tanh",
+                        "2^-20 of the value, from 2 ulp of ex2.approx, and 1 ulp of the type",
+                        Cases.forTypesAndShapes(Geglu::new, Layout.dense(37, 1100))),
                 Check.exact("add_bias", Cases.forTypesAndShapes(AddBias::new, Layout.dense(37, 1100))),
                 Check.exact(
                         "residual_add",
@@ -23,7 +27,14 @@ final class ActivationChecks {
                                 new ResidualAdd(Layout.dense(1, 1)),
                                 new ResidualAdd(Layout.dense(33, 31)),
                                 new ResidualAdd(new Layout(4, 64, 1, 64)),
-                                new ResidualAdd(Layout.dense(37, 1100)))));
+                                new ResidualAdd(Layout.dense(37, 1100)))),
+                Check.bounded(
+                        "soft_cap",
+                        "2^-20 of the value, from 2 ulp of ex2.approx",
+                        List.of(
+                                new SoftCap(Layout.dense(1, 1), 30),
+                                new SoftCap(Layout.dense(33, 31), 0.5f),
+                                new SoftCap(Layout.dense(37, 1100), 30))));
     }
 
     record Swiglu(DType out, Layout in) implements Case {
@@ -35,6 +46,28 @@ final class ActivationChecks {
             DeviceMatrix result = bench.blank(out, in.dense());
             new ActivationKernels(bench.stream()).swiglu(gate, up, result);
             return List.of(bench.read("result", result).within(Tolerance.of(0x1p-20, 1e-36, out)));
+        }
+    }
+
+    record Geglu(DType out, Layout in) implements Case {
+
+        @Override
+        public List<Output> run(Bench bench) {
+            DeviceMatrix gate = bench.gaussian(DType.F32, in, 3);
+            DeviceMatrix up = bench.gaussian(DType.F32, in, 3);
+            DeviceMatrix result = bench.blank(out, in.dense());
+            new ActivationKernels(bench.stream()).gegluTanh(gate, up, result);
+            return List.of(bench.read("result", result).within(Tolerance.of(0x1p-20, 1e-36, out)));
+        }
+    }
+
+    record SoftCap(Layout layout, float cap) implements Case {
+
+        @Override
+        public List<Output> run(Bench bench) {
+            DeviceMatrix x = bench.gaussian(DType.F32, layout, 40);
+            new ActivationKernels(bench.stream()).softCap(x, cap);
+            return List.of(bench.read("x", x).within(Tolerance.of(0x1p-20, 1e-36, DType.F32)));
         }
     }
 

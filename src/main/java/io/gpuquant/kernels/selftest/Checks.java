@@ -26,6 +26,7 @@ final class Checks {
                         RopeChecks.all(),
                         SoftmaxChecks.all(),
                         ActivationChecks.all(),
+                        ExpertChecks.all(),
                         LossChecks.all(),
                         DivergenceChecks.all(),
                         ReductionChecks.all(),

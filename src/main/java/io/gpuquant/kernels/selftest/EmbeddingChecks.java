@@ -29,7 +29,7 @@ final class EmbeddingChecks {
             DeviceMatrix table = bench.gaussian(type, Layout.dense(vocabulary, width), 1);
             DeviceMatrix ids = bench.integers(bench.below(tokens, vocabulary));
             DeviceMatrix hidden = bench.blank(DType.F32, Layout.dense(tokens, width));
-            new EmbeddingKernels(bench.stream()).gather(table, ids, hidden);
+            new EmbeddingKernels(bench.stream()).gather(table, ids, 11.3125f, hidden);
             return List.of(bench.read("hidden", hidden));
         }
     }

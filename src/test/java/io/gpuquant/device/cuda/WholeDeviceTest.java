@@ -15,7 +15,9 @@ import io.gpuquant.kernels.selftest.SelfTest;
 import io.gpuquant.model.Activation;
 import io.gpuquant.model.ActivationStore;
 import io.gpuquant.model.ActivationStore.Placement;
+import io.gpuquant.model.AttentionRules;
 import io.gpuquant.model.Chunking;
+import io.gpuquant.model.LayerAttention;
 import io.gpuquant.model.LayerPass;
 import io.gpuquant.model.LayerWeights;
 import io.gpuquant.model.ModelConfig;
@@ -206,6 +208,8 @@ class WholeDeviceTest {
         return values;
     }
 
+    private static final RopeParameters ROPE = new RopeParameters(10_000, new RopeScaling.None());
+
     private static ModelConfig config() {
         return new ModelConfig(
                 ModelFamily.named("llama").orElseThrow(),
@@ -223,7 +227,10 @@ class WholeDeviceTest {
                 false,
                 Activation.SILU,
                 Optional.empty(),
-                new RopeParameters(10_000, new RopeScaling.None()),
+                ROPE,
+                new AttentionRules(0.25, 0, List.of(new LayerAttention(0, ROPE))),
+                0,
+                Optional.empty(),
                 JsonNodeFactory.instance.objectNode());
     }
 
