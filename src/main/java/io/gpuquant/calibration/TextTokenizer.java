@@ -103,7 +103,7 @@ public final class TextTokenizer implements AutoCloseable {
     private ChatTemplate chatTemplate(Document.Chat chat) {
         Optional<ChatTemplate> known = chatTemplate.get();
         if (known == null) {
-            known = ChatTemplate.of(file.toAbsolutePath().getParent(), config);
+            known = ChatTemplate.of(file.resolveSibling(""), config);
             chatTemplate.set(known);
         }
         return known.orElseThrow(() -> new InputException(chat.place() + " is a conversation, but " + file.getParent()

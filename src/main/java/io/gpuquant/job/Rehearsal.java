@@ -109,9 +109,10 @@ record Rehearsal(
                         source,
                         operandType,
                         structure.config().hiddenSize(),
-                        loaded -> prefetch ? Optional.of(following.get()) : Optional.empty(),
+                        loaded -> prefetch ? Optional.of(Objects.requireNonNull(following.get())) : Optional.empty(),
                         true);
-                LayerQuantizer quantizer = settings(device, kinds, loader, source).quantizer(options)) {
+                LayerQuantizer quantizer =
+                        settings(device, kinds, loader, source).quantizer(options)) {
             int[] ids = new int[chunking.sequenceLength()];
             pass.embed(source, sequence -> ids);
             for (DecoderLayer layer : kinds) {

@@ -84,7 +84,9 @@ class GgufCommandTest {
                 .contains("bits per weight", "model-Q4_K_M.gguf would be made")
                 .containsPattern("blk\\.1\\.ffn_up\\.weight +\\[64, 64\\] +Q5_0");
         assertThat(folder.resolve("model-Q4_K_M.gguf")).doesNotExist();
-        JsonNode json = run(model, "--type", "Q4_K_M", "--dry-run", "--json").requireDone().json();
+        JsonNode json = run(model, "--type", "Q4_K_M", "--dry-run", "--json")
+                .requireDone()
+                .json();
         double cost = 0;
         for (JsonNode fallback : json.path("fallbacks")) {
             cost += fallback.path("bits_per_weight").asDouble();
@@ -114,14 +116,25 @@ class GgufCommandTest {
     void typesAreGivenByPattern() {
         Path model = wide();
 
-        JsonNode json = run(model, "--type", "Q4_K_S", "--pure", "--tensor-type", "ffn_(up|gate)=Q6_K", "--tensor-type",
-                        "nothing=Q8_0", "--dry-run", "--json")
+        JsonNode json = run(
+                        model,
+                        "--type",
+                        "Q4_K_S",
+                        "--pure",
+                        "--tensor-type",
+                        "ffn_(up|gate)=Q6_K",
+                        "--tensor-type",
+                        "nothing=Q8_0",
+                        "--dry-run",
+                        "--json")
                 .requireDone()
                 .json();
 
         for (JsonNode tensor : json.path("tensors")) {
             String name = tensor.path("name").asText();
-            String expected = name.contains("norm") ? "F32" : name.contains("ffn_up") || name.contains("ffn_gate") ? "Q6_K" : "Q4_K";
+            String expected = name.contains("norm")
+                    ? "F32"
+                    : name.contains("ffn_up") || name.contains("ffn_gate") ? "Q6_K" : "Q4_K";
             assertThat(tensor.path("type").asText()).as(name).isEqualTo(expected);
         }
         assertThat(json.path("warnings").toString()).contains("nothing matches no tensor");
@@ -140,7 +153,10 @@ class GgufCommandTest {
 
         Path first = folder.resolve("part-00001-of-00003.gguf");
         assertThat(run.out()).contains(first.toString(), "part-00003-of-00003.gguf");
-        assertThat(CommandRun.of("inspect", first, "--json").requireDone().json().path("metadata"))
+        assertThat(CommandRun.of("inspect", first, "--json")
+                        .requireDone()
+                        .json()
+                        .path("metadata"))
                 .hasToString(CommandRun.of("inspect", folder.resolve("whole.gguf"), "--json")
                         .requireDone()
                         .json()
@@ -157,7 +173,16 @@ class GgufCommandTest {
 
     private static double perplexity(Path model, Path text, Path tokenizer) {
         return CommandRun.of(
-                        "ppl", model, "--text", text, "--tokens", "64", "--tokenizer", tokenizer, "--device", "host",
+                        "ppl",
+                        model,
+                        "--text",
+                        text,
+                        "--tokens",
+                        "64",
+                        "--tokenizer",
+                        tokenizer,
+                        "--device",
+                        "host",
                         "--json")
                 .requireDone()
                 .json()
@@ -177,7 +202,8 @@ class GgufCommandTest {
                         "compare", model, made, "--text", text, "--tokens", "64", "--device", "host", "--json")
                 .requireDone()
                 .json();
-        assertThat(compared.path("checkpoints").path(1).path("kl_divergence").asDouble(1)).isLessThan(1e-9);
+        assertThat(compared.path("checkpoints").path(1).path("kl_divergence").asDouble(1))
+                .isLessThan(1e-9);
         assertThat(compared.toString()).contains("GGUF F16");
     }
 
@@ -210,8 +236,8 @@ class GgufCommandTest {
         Path model = wide();
         run(model, "--type", "Q4_0", "--imatrix", "src/test/resources/goldens/gguf/demo-llama.imatrix.gguf")
                 .requireRefused(3, "768 numbers for blk.0.ffn_down.weight", "256 columns");
-        CommandRun dry = run(
-                        model, "--type", "Q4_0", "--pure", "--dry-run", "--imatrix", folder.resolve("missing.gguf"));
+        CommandRun dry =
+                run(model, "--type", "Q4_0", "--pure", "--dry-run", "--imatrix", folder.resolve("missing.gguf"));
         dry.requireRefused(3, "missing.gguf");
     }
 
