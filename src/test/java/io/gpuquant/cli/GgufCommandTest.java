@@ -138,21 +138,21 @@ class GgufCommandTest {
         CommandRun run = run(model, "--type", "Q8_0", "--out", folder.resolve("part.gguf"), "--split-max-size", "300KB")
                 .requireDone();
 
-        Path first = folder.resolve("part-00001-of-00003.gguf");
-        assertThat(run.out()).contains(first.toString(), "part-00003-of-00003.gguf");
+        Path first = folder.resolve("part-00001-of-00004.gguf");
+        assertThat(run.out()).contains(first.toString(), "part-00004-of-00004.gguf");
         assertThat(CommandRun.of("inspect", first, "--json").requireDone().json().path("metadata"))
                 .hasToString(CommandRun.of("inspect", folder.resolve("whole.gguf"), "--json")
                         .requireDone()
                         .json()
                         .path("metadata")
                         .toString()
-                        .replace("}", ",\"split.no\":\"0\",\"split.count\":\"3\",\"split.tensors.count\":\"12\"}"));
-        CommandRun.of("verify", folder.resolve("part-00003-of-00003.gguf"), "--source", model)
+                        .replace("}", ",\"split.no\":\"0\",\"split.count\":\"4\",\"split.tensors.count\":\"12\"}"));
+        CommandRun.of("verify", folder.resolve("part-00003-of-00004.gguf"), "--source", model)
                 .requireDone();
         Path text = TinyModel.writeText(folder.resolve("text.jsonl"));
         assertThat(perplexity(first, text, model)).isEqualTo(perplexity(folder.resolve("whole.gguf"), text, model));
-        Files.delete(folder.resolve("part-00002-of-00003.gguf"));
-        CommandRun.of("verify", first).requireRefused(5, "part-00002-of-00003.gguf");
+        Files.delete(folder.resolve("part-00002-of-00004.gguf"));
+        CommandRun.of("verify", first).requireRefused(5, "part-00002-of-00004.gguf");
     }
 
     private static double perplexity(Path model, Path text, Path tokenizer) {
