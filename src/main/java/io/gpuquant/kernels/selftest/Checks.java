@@ -36,7 +36,9 @@ final class Checks {
                         PackChecks.all(),
                         ScaleChecks.all(),
                         AwqChecks.all(),
-                        NibbleChecks.all())
+                        NibbleChecks.all(),
+                        GgmlFitChecks.all(),
+                        GgmlBlockChecks.all())
                 .flatMap(List::stream)
                 .toList();
     }
