@@ -2,8 +2,10 @@ package io.gpuquant.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.offset;
 
 import io.gpuquant.device.DeviceMatrix;
+import io.gpuquant.gguf.Dequantizer;
 import io.gpuquant.gguf.GgmlType;
 import io.gpuquant.gguf.GoldenBlocks;
 import io.gpuquant.gguf.HostQuantizer;
@@ -70,8 +72,14 @@ class GgmlQuantizerTest {
         try (KernelRig rig = KernelRig.fast()) {
             DeviceMatrix halves = rig.empty(DType.BF16, 2, 256);
             new ConvertKernels(rig.stream()).convert(rig.floats(2, 256, weights), halves);
-            byte[] blocks = quantize(rig, GgmlType.Q4_K, halves, null);
-            assertThat(blocks).isEqualTo(onProcessor(GgmlType.Q4_K, rig.valuesOf(halves), 2, null));
+            byte[] blocks = quantize(rig, GgmlType.Q8_0, halves, null);
+            float[] widened = rig.valuesOf(halves);
+            assertThat(blocks).isEqualTo(onProcessor(GgmlType.Q8_0, widened, 2, null));
+            float[] back = new float[widened.length];
+            Dequantizer.dequantize(GgmlType.Q8_0, MemorySegment.ofArray(blocks), back);
+            for (int i = 0; i < back.length; i++) {
+                assertThat(back[i]).isCloseTo(widened[i], offset(0.02f));
+            }
         }
     }
 
