@@ -29,8 +29,10 @@ import org.junit.jupiter.params.provider.MethodSource;
  *
  * <pre>
  *                       cli
- *                        │
- *            job ────────┴──────── kernels.selftest
+ *             ┌──────────┴──────────────┐
+ *           report                      │
+ *             │                         │
+ *            job                 kernels.selftest
  *             │                         │
  *    ┌────────┴───┬──────────┐          │
  *  quantize    evaluate      │          │
@@ -86,9 +88,11 @@ class ArchitectureTest {
                             "device",
                             "safetensors",
                             "tensor")),
+            entry("report", Set.of("job", "evaluate", "model")),
             entry(
                     "cli",
                     Set.of(
+                            "report",
                             "job",
                             "kernels.selftest",
                             "quantize",

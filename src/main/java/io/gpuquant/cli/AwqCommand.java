@@ -1,9 +1,5 @@
 package io.gpuquant.cli;
 
-import io.gpuquant.UsageException;
-import io.gpuquant.format.AwqVersion;
-import io.gpuquant.job.QuantizationJobOptions;
-import io.gpuquant.job.QuantizationJobOptions.Objective;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -18,9 +14,6 @@ import picocli.CommandLine.Spec;
         description = "Quantizes a checkpoint with AWQ; an unfinished run of the same command resumes by itself.")
 final class AwqCommand implements Callable<Integer> {
 
-    private static final int DEFAULT_LENGTH = 512;
-    private static final int MOST_RATIOS = 1000;
-
     @Spec
     @SuppressWarnings("NullAway.Init") // Set by picocli.
     private CommandSpec spec;
@@ -28,50 +21,8 @@ final class AwqCommand implements Callable<Integer> {
     @Mixin
     private final OutputOption output = new OutputOption();
 
-    @Option(
-            names = "--version",
-            paramLabel = "GEMM|GEMV",
-            defaultValue = "GEMM",
-            description = "The layout of the checkpoint; vLLM and SGLang read GEMM only. Default: ${DEFAULT-VALUE}.")
-    private AwqVersion version = AwqVersion.GEMM;
-
-    @Option(
-            names = "--zero-point",
-            negatable = true,
-            defaultValue = "true",
-            fallbackValue = "true",
-            description = "Each group with its own zero point (default), or grids symmetric about zero.")
-    private boolean zeroPoint = true;
-
-    @Option(
-            names = "--objective",
-            paramLabel = "module|gram",
-            defaultValue = "MODULE",
-            description = "Judge scales by the output of the attention or MLP, or by the outputs of the linears."
-                    + " Default: module.")
-    private Objective objective = Objective.MODULE;
-
-    @Option(
-            names = "--grid",
-            paramLabel = "N",
-            defaultValue = "20",
-            description = "How many ratios between activations and weights are tried. Default: ${DEFAULT-VALUE}.")
-    private int ratios = 20;
-
-    @Option(names = "--no-clip", description = "Do not search the range of each group.")
-    private boolean noClip;
-
-    @Option(names = "--no-duo", description = "Scale by activations alone, not by weights too.")
-    private boolean noDuo;
-
-    @Option(
-            names = "--propagate",
-            negatable = true,
-            defaultValue = "true",
-            fallbackValue = "true",
-            description = "Calibrate each layer with what the quantized layers before it give (default), or with what"
-                    + " the original ones give.")
-    private boolean propagate = true;
+    @Mixin
+    private final AwqOption method = new AwqOption();
 
     @Mixin
     private final CalibrationOption calibration = new CalibrationOption();
@@ -91,12 +42,6 @@ final class AwqCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         output.check();
-        if (ratios < 0 || ratios > MOST_RATIOS) {
-            throw new UsageException(
-                    "--grid " + ratios + " is not a number of ratios; use 0 to " + MOST_RATIOS + ", 20 is usual");
-        }
-        QuantizationJobOptions.Awq method = new QuantizationJobOptions.Awq(
-                objective, ratios, !noDuo, !noClip, propagate, calibration.toCalibration(DEFAULT_LENGTH));
-        return new QuantizationRun(spec.commandLine(), device, run).run(output.toOptions(method, !zeroPoint, version));
+        return new QuantizationRun(spec.commandLine(), device, run).run(method.toOptions(output, calibration));
     }
 }

@@ -4,13 +4,16 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.job.Inspection;
 import io.gpuquant.job.Sizes;
+import io.gpuquant.job.TensorListing;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -20,7 +23,8 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         versionProvider = VersionText.class,
         sortOptions = false,
-        description = "Says what is in a checkpoint: method, bits, groups, kinds of tensors, sizes.")
+        description =
+                "Says what is in a checkpoint: method, bits, groups, kinds of tensors, sizes, and the ranges of values.")
 final class InspectCommand implements Callable<Integer> {
 
     @Spec
@@ -30,6 +34,11 @@ final class InspectCommand implements Callable<Integer> {
     @Parameters(index = "0", paramLabel = "DIR", description = "The folder of a checkpoint.")
     private Path folder = Path.of("");
 
+    @Option(
+            names = "--tensors",
+            description = "List every tensor with the range of its values; reads the whole checkpoint.")
+    private boolean tensors;
+
     @Mixin
     private final RunOptions run = new RunOptions();
 
@@ -38,9 +47,14 @@ final class InspectCommand implements Callable<Integer> {
         Inspection inspection = Inspection.of(folder);
         PrintWriter out = spec.commandLine().getOut();
         if (run.json) {
-            out.println(json(inspection));
+            List<TensorListing.Entry> entries = tensors ? TensorListing.withRanges(folder) : TensorListing.of(folder);
+            out.println(json(inspection, entries));
         } else {
             print(inspection, out);
+            if (tensors) {
+                out.println();
+                TensorRangeText.print(TensorListing.withRanges(folder), out);
+            }
         }
         out.flush();
         return 0;
@@ -60,6 +74,9 @@ final class InspectCommand implements Callable<Integer> {
                         + (config.path("desc_act").asBoolean(false) ? ", act-order" : "") + ", "
                         + inspection.quantizedLinears() + " linears")
                 .orElse("not quantized"));
+        if (!inspection.kept().isEmpty()) {
+            out.println("not quantized in it: " + String.join(", ", inspection.kept()));
+        }
         out.println(inspection.bytesByType().entrySet().stream()
                 .map(entry -> entry.getKey() + " " + Sizes.format(entry.getValue()))
                 .collect(Collectors.joining(", ", "by type: ", "")));
@@ -80,7 +97,7 @@ final class InspectCommand implements Callable<Integer> {
         return config.path("sym").asBoolean(!config.path("zero_point").asBoolean(false));
     }
 
-    private static String json(Inspection inspection) {
+    private static String json(Inspection inspection, List<TensorListing.Entry> entries) {
         ObjectNode json = Json.object();
         json.put("folder", inspection.folder().toString());
         json.put("model_type", inspection.modelType());
@@ -98,6 +115,9 @@ final class InspectCommand implements Callable<Integer> {
                     .put("shape", kind.shape())
                     .put("bytes", kind.bytes());
         }
+        ArrayNode kept = json.putArray("kept_modules");
+        inspection.kept().forEach(kept::add);
+        TensorRangeText.add(entries, json.putArray("tensor_list"));
         return Json.text(json);
     }
 }

@@ -2,6 +2,7 @@ package io.gpuquant.cli;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.gpuquant.UsageException;
 import io.gpuquant.device.Device;
 import io.gpuquant.job.Forecast;
 import io.gpuquant.job.MemoryPlan;
@@ -11,22 +12,23 @@ import io.gpuquant.job.Sizes;
 import io.gpuquant.model.ActivationStore.Placement;
 import io.gpuquant.model.ModelConfig;
 import java.io.PrintWriter;
+import java.lang.reflect.Field;
 import java.util.Locale;
 import java.util.OptionalDouble;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** {@code gpuquant plan}. */
+/** {@code gpuquant plan}. Its {@code --version} is that of {@code awq}: the layout. */
 @Command(
         name = "plan",
-        mixinStandardHelpOptions = true,
-        versionProvider = VersionText.class,
         sortOptions = false,
         description =
-                "Says what gptq with the same options would hold in device memory, step by step, and whether it fits."
+                "Says what gptq or awq with the same options would hold in device memory, step by step, and whether it fits."
                         + " Needs of the model only its config.json; for a GPU that is not here, give --device cuda"
                         + " --device-memory SIZE. Exit code 4 when it does not fit.")
 final class PlanCommand implements Callable<Integer> {
@@ -40,8 +42,18 @@ final class PlanCommand implements Callable<Integer> {
     @Mixin
     private final OutputOption output = new OutputOption();
 
+    @Option(
+            names = "--method",
+            paramLabel = "gptq|awq",
+            defaultValue = "GPTQ",
+            description = "What to plan; takes the options of that command. Default: gptq.")
+    private Method method = Method.GPTQ;
+
     @Mixin
-    private final GptqOption method = new GptqOption();
+    private final GptqOption gptq = new GptqOption();
+
+    @Mixin
+    private final AwqOption awq = new AwqOption();
 
     @Mixin
     private final CalibrationOption calibration = new CalibrationOption();
@@ -52,10 +64,22 @@ final class PlanCommand implements Callable<Integer> {
     @Mixin
     private final RunOptions run = new RunOptions();
 
+    @Option(
+            names = {"-h", "--help"},
+            usageHelp = true,
+            description = "Show this help message and exit.")
+    private boolean help;
+
+    /** What can be planned. */
+    private enum Method {
+        GPTQ,
+        AWQ
+    }
+
     @Override
     public Integer call() {
         output.check();
-        Forecast forecast = forecast(method.toOptions(output, calibration));
+        Forecast forecast = forecast(options());
         PrintWriter out = spec.commandLine().getOut();
         if (run.json) {
             out.println(json(forecast));
@@ -65,6 +89,28 @@ final class PlanCommand implements Callable<Integer> {
         out.flush();
         forecast.memory().requireRoom();
         return 0;
+    }
+
+    private QuantizationJobOptions options() {
+        return switch (method) {
+            case GPTQ -> {
+                refuseOptionsOf(awq);
+                yield gptq.toOptions(output, calibration);
+            }
+            case AWQ -> {
+                refuseOptionsOf(gptq);
+                yield awq.toOptions(output, calibration);
+            }
+        };
+    }
+
+    private void refuseOptionsOf(Object other) {
+        for (OptionSpec option : spec.commandLine().getParseResult().matchedOptions()) {
+            if (option.userObject() instanceof Field field && field.getDeclaringClass() == other.getClass()) {
+                throw new UsageException(option.longestName() + " is not an option of "
+                        + method.name().toLowerCase(Locale.ROOT) + "; leave it out, or give the other --method");
+            }
+        }
     }
 
     private Forecast forecast(QuantizationJobOptions options) {

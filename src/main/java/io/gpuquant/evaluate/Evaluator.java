@@ -53,14 +53,22 @@ public final class Evaluator {
      * @param layersDone told the number of layers done, after each
      */
     public TokenScores score(TokenSequences sequences, IntConsumer layersDone) {
-        try (SideBySide run = new SideBySide(device, models.subList(0, 1), sequences)) {
+        try (SideBySide run = new SideBySide(device, models.subList(0, 1), sequences, Depth.LAYERS)) {
             return run.run(layersDone).getFirst().tokens();
         }
     }
 
+    /** How far a comparison looks into models. */
+    public enum Depth {
+        /** The residual stream after each layer. */
+        LAYERS,
+        /** The weights of each linear too, and what they make of the first model's inputs. */
+        LINEARS
+    }
+
     /** Scores all sequences by all models, and compares each with the first. */
-    public List<ModelScores> compare(TokenSequences sequences, IntConsumer layersDone) {
-        try (SideBySide run = new SideBySide(device, models, sequences)) {
+    public List<ModelScores> compare(TokenSequences sequences, Depth depth, IntConsumer layersDone) {
+        try (SideBySide run = new SideBySide(device, models, sequences, depth)) {
             return run.run(layersDone);
         }
     }

@@ -1,6 +1,7 @@
 package io.gpuquant.evaluate;
 
 import java.util.List;
+import java.util.Optional;
 
 /**
  * What a model makes of a text, and how far that is from what a reference makes of it.
@@ -10,8 +11,14 @@ import java.util.List;
  * @param agreement the share of predictions whose likeliest token is the reference's; two that are equally likely both count
  * @param layerErrors after each layer, the squared distance of the residual stream to the reference's, over the square of the
  *     latter
+ * @param weights how far its linears are from the reference's, where that was asked for
  */
-public record ModelScores(TokenScores tokens, double divergence, double agreement, List<Double> layerErrors) {
+public record ModelScores(
+        TokenScores tokens,
+        double divergence,
+        double agreement,
+        List<Double> layerErrors,
+        Optional<WeightScores> weights) {
 
     public ModelScores {
         layerErrors = List.copyOf(layerErrors);

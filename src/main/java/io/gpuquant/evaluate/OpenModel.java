@@ -7,13 +7,16 @@ import io.gpuquant.format.AwqConfig;
 import io.gpuquant.format.AwqScheme;
 import io.gpuquant.format.GptqConfig;
 import io.gpuquant.format.GptqScheme;
+import io.gpuquant.format.PackedLinear;
 import io.gpuquant.format.PackedScheme;
 import io.gpuquant.model.CheckpointWeights;
+import io.gpuquant.model.LinearSpec;
 import io.gpuquant.model.ModelConfig;
 import io.gpuquant.model.ModelStructure;
 import io.gpuquant.model.WeightSource;
 import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.tensor.DType;
+import io.gpuquant.tensor.HostTensor;
 import java.nio.file.Path;
 import java.util.Optional;
 
@@ -97,6 +100,33 @@ public final class OpenModel implements AutoCloseable {
                 .sum();
     }
 
+    /** Its structure and weights, to be evaluated on a device. */
+    public EvaluatedModel evaluated(Device device) {
+        return new EvaluatedModel(structure, weights(device), scheme.orElse(null) instanceof AwqScheme);
+    }
+
+    /** Magnitudes of the stored scales of its quantized linears: the distances between neighbouring values of weights. */
+    public MagnitudeHistogram scales() {
+        MagnitudeHistogram scales = new MagnitudeHistogram();
+        scheme.ifPresent(packed -> structure.linears().stream()
+                .map(LinearSpec::name)
+                .filter(name -> checkpoint.contains(packed.codes(name)))
+                .forEach(name -> addScales(packed.read(this::tensor, name), packed, scales)));
+        return scales;
+    }
+
+    private static void addScales(PackedLinear linear, PackedScheme scheme, MagnitudeHistogram scales) {
+        for (int group = 0; group < scheme.groups(linear.in()); group++) {
+            for (int output = 0; output < linear.out(); output++) {
+                scales.add(linear.scale(group, output));
+            }
+        }
+    }
+
+    private Optional<HostTensor> tensor(String name) {
+        return checkpoint.find(name).map(info -> checkpoint.tensor(name));
+    }
+
     /** Its weights, for a device. */
     public WeightSource weights(Device device) {
         CheckpointWeights plain = new CheckpointWeights(checkpoint, device);
@@ -104,12 +134,7 @@ public final class OpenModel implements AutoCloseable {
             return plain;
         }
         DType linearType = structure.config().dtype().orElse(DType.F16);
-        return PackedWeights.of(
-                device,
-                name -> checkpoint.find(name).map(info -> checkpoint.tensor(name)),
-                scheme.get(),
-                linearType,
-                plain);
+        return PackedWeights.of(device, this::tensor, scheme.get(), linearType, plain);
     }
 
     @Override

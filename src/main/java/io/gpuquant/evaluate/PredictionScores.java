@@ -115,15 +115,17 @@ final class PredictionScores implements AutoCloseable {
     }
 
     /** What was found of each model. */
-    List<ModelScores> results(List<double[]> layerErrors) {
+    List<ModelScores> results(SideBySide.LayerFindings layers) {
         List<ModelScores> scores = new ArrayList<>();
-        for (int model = 0; model < heads.size(); model++) {
+        for (int i = 0; i < heads.size(); i++) {
+            int model = i;
             TokenScores tokens = new TokenScores(logProbabilities.get(model));
             scores.add(new ModelScores(
                     tokens,
                     divergence[model] / tokens.tokens(),
                     model == 0 ? 1 : agreeing[model] / tokens.tokens(),
-                    DoubleStream.of(layerErrors.get(model)).boxed().toList()));
+                    DoubleStream.of(layers.errors().get(model)).boxed().toList(),
+                    layers.weights().map(all -> all.get(model))));
         }
         return scores;
     }

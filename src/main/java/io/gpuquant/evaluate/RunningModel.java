@@ -6,6 +6,7 @@ import io.gpuquant.model.Chunking;
 import io.gpuquant.model.LayerPass;
 import io.gpuquant.model.LayerWeights;
 import io.gpuquant.model.OutputHead;
+import io.gpuquant.model.StageInputs;
 import io.gpuquant.tensor.DType;
 
 /** A model on its way through the layers: its residual stream, and what the next layer needs. */
@@ -41,14 +42,25 @@ final class RunningModel implements AutoCloseable {
     }
 
     void runLayer(int layer) {
-        try (LayerWeights weights = new LayerWeights(
+        try (LayerWeights weights = load(layer)) {
+            pass.run(weights, hidden);
+        }
+    }
+
+    /** Runs a layer, and shows the inputs of its stages. */
+    void runLayer(int layer, StageInputs observer) {
+        try (LayerWeights weights = load(layer)) {
+            pass.observe(weights, hidden, observer, LayerPass.Residual.UPDATED);
+        }
+    }
+
+    private LayerWeights load(int layer) {
+        return new LayerWeights(
                 device,
                 model.structure().layers().get(layer),
                 model.weights(),
                 operandType,
-                model.structure().config().hiddenSize())) {
-            pass.run(weights, hidden);
-        }
+                model.structure().config().hiddenSize());
     }
 
     OutputHead openHead() {

@@ -11,6 +11,7 @@ import io.gpuquant.model.OutputHead;
 import io.gpuquant.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.IntConsumer;
 
 /**
@@ -30,11 +31,23 @@ final class SideBySide implements AutoCloseable {
     private final Device device;
     private final TokenSequences sequences;
     private final Chunking chunking;
+    private final Optional<LinearComparison> linears;
     private final List<RunningModel> models = new ArrayList<>();
 
+    /**
+     * What was found of each model on the way through the layers.
+     *
+     * @param errors relative errors of the residual stream, [models][layers]
+     * @param weights of the linears, where they were compared
+     */
+    record LayerFindings(List<double[]> errors, Optional<List<WeightScores>> weights) {}
+
     /** Embeds the sequences. */
-    SideBySide(Device device, List<EvaluatedModel> evaluated, TokenSequences sequences) {
+    SideBySide(Device device, List<EvaluatedModel> evaluated, TokenSequences sequences, Evaluator.Depth depth) {
         this.device = device;
+        linears = depth == Evaluator.Depth.LINEARS
+                ? Optional.of(new LinearComparison(device, evaluated))
+                : Optional.empty();
         this.sequences = sequences;
         chunking = Chunking.of(sequences.count(), sequences.length());
         ActivationStore.Placement placement = placement(evaluated);
@@ -66,7 +79,7 @@ final class SideBySide implements AutoCloseable {
      * @param layersDone told the number of layers done by all models, after each
      */
     List<ModelScores> run(IntConsumer layersDone) {
-        List<double[]> layerErrors = runLayers(layersDone);
+        LayerFindings layers = runLayers(layersDone);
         List<OutputHead> heads = new ArrayList<>();
         try {
             models.forEach(model -> heads.add(model.openHead()));
@@ -74,20 +87,20 @@ final class SideBySide implements AutoCloseable {
                 for (int chunk = 0; chunk < chunking.count(); chunk++) {
                     scoreChunk(scores, chunk);
                 }
-                return scores.results(layerErrors);
+                return scores.results(layers);
             }
         } finally {
             heads.forEach(OutputHead::close);
         }
     }
 
-    /** Relative errors, [models][layers]. */
-    private List<double[]> runLayers(IntConsumer layersDone) {
+    private LayerFindings runLayers(IntConsumer layersDone) {
         int layers = models.getFirst().layers();
         List<double[]> errors = new ArrayList<>();
         models.forEach(model -> errors.add(new double[layers]));
         for (int layer = 0; layer < layers; layer++) {
-            for (RunningModel model : models) {
+            runReference(layer);
+            for (RunningModel model : models.subList(1, models.size())) {
                 model.runLayer(layer);
             }
             double[] ofLayer = relativeErrors();
@@ -96,7 +109,19 @@ final class SideBySide implements AutoCloseable {
             }
             layersDone.accept(layer + 1);
         }
-        return errors;
+        return new LayerFindings(errors, linears.map(LinearComparison::scores));
+    }
+
+    private void runReference(int layer) {
+        if (linears.isEmpty()) {
+            models.getFirst().runLayer(layer);
+            return;
+        }
+        try (StageGrams grams = new StageGrams(device)) {
+            models.getFirst().runLayer(layer, grams);
+            grams.complete();
+            linears.get().compare(layer, grams);
+        }
     }
 
     /** Of each model's residual stream: the squared distance to the first model's, over the square of the latter. */

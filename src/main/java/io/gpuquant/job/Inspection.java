@@ -25,6 +25,8 @@ import java.util.TreeMap;
  * @param quantization the {@code quantization_config}, if there is one
  * @param kinds tensors by name with layer and expert numbers replaced by a star
  * @param bytesByType bytes of the elements of each type
+ * @param kept modules with a weight matrix that is not quantized, with numbers replaced by a star; empty for a checkpoint that
+ *     is not quantized
  */
 public record Inspection(
         Path folder,
@@ -35,7 +37,10 @@ public record Inspection(
         int files,
         int tensors,
         long bytes,
-        int quantizedLinears) {
+        int quantizedLinears,
+        List<String> kept) {
+
+    private static final String WEIGHT = ".weight";
 
     /**
      * Tensors that differ by a number in their name.
@@ -76,8 +81,18 @@ public record Inspection(
                     checkpoint.files().size(),
                     checkpoint.tensors().size(),
                     checkpoint.totalBytes(),
-                    quantized);
+                    quantized,
+                    quantized == 0 ? List.of() : kept(checkpoint));
         }
+    }
+
+    private static List<String> kept(Checkpoint checkpoint) {
+        return checkpoint.tensors().stream()
+                .filter(info -> info.shape().rank() > 1 && info.name().endsWith(WEIGHT))
+                .map(info -> pattern(info.name().substring(0, info.name().length() - WEIGHT.length())))
+                .distinct()
+                .sorted()
+                .toList();
     }
 
     private static Kind kind(String pattern, List<TensorInfo> tensors) {

@@ -1,6 +1,7 @@
 package io.gpuquant.job;
 
 import io.gpuquant.VerificationException;
+import io.gpuquant.evaluate.OpenModel;
 import io.gpuquant.format.AwqScheme;
 import io.gpuquant.format.PackedLinear;
 import io.gpuquant.format.PackedScheme;
@@ -11,9 +12,11 @@ import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.Elements;
 import io.gpuquant.tensor.HostTensor;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /** Compares a checkpoint with the one it was made from. */
 final class SourceComparison {
@@ -27,17 +30,18 @@ final class SourceComparison {
     private final Checkpoint checkpoint;
     private final Checkpoint source;
     private final Optional<PackedScheme> scheme;
+    private final Set<String> layerNorms = new HashSet<>();
     private final Map<String, LinearSpec> byWeight = new HashMap<>();
     private final Map<String, LinearSpec> byBias = new HashMap<>();
     private int compared;
     private double worstError;
     private String worstLinear = "";
 
-    SourceComparison(
-            Checkpoint checkpoint, Checkpoint source, Optional<PackedScheme> scheme, List<LinearSpec> quantized) {
+    SourceComparison(Checkpoint checkpoint, Checkpoint source, OpenModel model, List<LinearSpec> quantized) {
         this.checkpoint = checkpoint;
         this.source = source;
-        this.scheme = scheme;
+        scheme = model.scheme();
+        model.structure().layers().forEach(layer -> layerNorms.addAll(List.of(layer.attentionNorm(), layer.mlpNorm())));
         quantized.forEach(linear -> {
             byWeight.put(linear.weightName(), linear);
             byBias.put(linear.biasName(), linear);
@@ -78,13 +82,16 @@ final class SourceComparison {
                 : ours.data().mismatch(theirs.data());
         if (difference >= 0) {
             throw new VerificationException(checkpoint.fileOf(info.name()) + ": " + info.name() + " differs from "
-                    + source.directory() + " at byte " + difference + ", although it is not quantized");
+                    + source.directory() + " at byte " + difference + ", byte "
+                    + (checkpoint.positionOf(info.name()) + difference)
+                    + " of the file, although it is not quantized");
         }
     }
 
-    /** AWQ divides norms and biases by scales, of which the files say nothing. */
+    /** AWQ divides the norms of layers, and biases, by scales, of which the files say nothing. */
     private boolean mayBeScaled(TensorInfo info) {
-        return scheme.orElse(null) instanceof AwqScheme && info.shape().rank() == 1;
+        return scheme.orElse(null) instanceof AwqScheme
+                && (layerNorms.contains(info.name()) || byBias.containsKey(info.name()));
     }
 
     /** Biases of quantized linears are rounded to F16. */

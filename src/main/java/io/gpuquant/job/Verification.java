@@ -3,6 +3,8 @@ package io.gpuquant.job;
 import io.gpuquant.InputException;
 import io.gpuquant.VerificationException;
 import io.gpuquant.evaluate.OpenModel;
+import io.gpuquant.format.AwqLinear;
+import io.gpuquant.format.AwqVersion;
 import io.gpuquant.format.GptqLinear;
 import io.gpuquant.format.GptqScheme;
 import io.gpuquant.format.GptqTensors;
@@ -68,7 +70,7 @@ public final class Verification {
                 return new Summary(checkpoint.tensors().size(), quantized.size(), 0, 0, "");
             }
             try (Checkpoint original = Checkpoint.open(source.get())) {
-                return new SourceComparison(checkpoint, original, model.scheme(), quantized).compare();
+                return new SourceComparison(checkpoint, original, model, quantized).compare();
             }
         }
     }
@@ -102,8 +104,10 @@ public final class Verification {
                         folder + " lacks the tensor " + name + ", which was written; " + advice);
             }
             if (TensorOutput.checksum(checkpoint.tensor(name).data()) != expected) {
-                throw new VerificationException(
-                        checkpoint.fileOf(name) + ": " + name + " is not what was written; " + advice);
+                throw new VerificationException(checkpoint.fileOf(name) + ": " + name + ", bytes "
+                        + checkpoint.positionOf(name) + " to "
+                        + (checkpoint.positionOf(name) + checkpoint.info(name).byteSize() - 1)
+                        + " of the file, is not what was written; " + advice);
             }
         });
     }
@@ -130,7 +134,7 @@ public final class Verification {
         try {
             linear = scheme.read(reader, spec.name());
         } catch (InputException damaged) {
-            throw new VerificationException(damaged.getMessage() == null ? "" : damaged.getMessage(), damaged);
+            throw new VerificationException(checkpoint.fileOf(codes) + ": " + damaged.getMessage(), damaged);
         }
         if (linear.in() != spec.in() || linear.out() != spec.out()) {
             throw new VerificationException(checkpoint.fileOf(codes) + ": " + codes + " is a linear of "
@@ -167,25 +171,32 @@ public final class Verification {
         int middle = 1 << scheme.bits() - 1;
         for (int group = 0; group < groups; group++) {
             for (int out = 0; out < linear.out(); out++) {
-                long index = (long) group * linear.out() + out;
                 float scale = linear.scale(group, out);
                 if (!(scale > 0) || !Float.isFinite(scale)) {
-                    throw damaged(checkpoint, module + ".scales", "holds the scale " + scale, index);
+                    throw damaged(
+                            checkpoint, module + ".scales", "holds the scale " + scale, scaleIndex(linear, group, out));
                 }
                 if (scheme.symmetric() && linear.zero(group, out) != middle) {
-                    throw damaged(
-                            checkpoint,
-                            module + ".qzeros",
-                            "holds the zero point " + linear.zero(group, out) + ", although sym is true in config.json",
-                            index);
+                    throw new VerificationException(checkpoint.fileOf(module + ".qzeros") + ": " + module
+                            + ".qzeros holds the zero point " + linear.zero(group, out)
+                            + ", although sym is true in config.json, for group " + group + " of output feature "
+                            + out);
                 }
             }
         }
     }
 
+    private static long scaleIndex(PackedLinear linear, int group, int out) {
+        return linear instanceof AwqLinear awq && awq.scheme().version() == AwqVersion.GEMV
+                ? out * awq.scales().shape().extent(1) + group
+                : (long) group * linear.out() + out;
+    }
+
     private static VerificationException damaged(Checkpoint checkpoint, String tensor, String problem, long element) {
-        return new VerificationException(
-                checkpoint.fileOf(tensor) + ": " + tensor + " " + problem + " at element " + element);
+        long position = checkpoint.positionOf(tensor)
+                + element * checkpoint.info(tensor).dtype().bytes();
+        return new VerificationException(checkpoint.fileOf(tensor) + ": " + tensor + " " + problem + " at element "
+                + element + ", byte " + position + " of the file");
     }
 
     /** Engines fuse the linears of a stage, and refuse it when only some are quantized. */

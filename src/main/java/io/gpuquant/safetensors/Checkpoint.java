@@ -107,6 +107,16 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /**
+     * The first byte of the tensor of this name, counted from the start of its file.
+     *
+     * @throws InputException when there is no such tensor
+     */
+    public long positionOf(String name) {
+        Entry entry = entry(name);
+        return entry.file().header().dataStart() + entry.info().offset();
+    }
+
+    /**
      * The tensor of this name with its elements: a read-only slice of a mapped file.
      *
      * @throws InputException when there is none

@@ -6,10 +6,12 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.gpuquant.job.TinyModel;
 import io.gpuquant.safetensors.TestCheckpoints;
 import io.gpuquant.tensor.DType;
+import io.gpuquant.tensor.Shape;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -65,6 +67,38 @@ class InspectCommandTest {
         assertThat(String.valueOf(kinds.get("model.layers.*.mlp.up_proj.scales")))
                 .isEqualTo("{\"name\":\"model.layers.*.mlp.up_proj.scales\",\"count\":2,\"dtype\":\"F16\","
                         + "\"shape\":\"[2, 64]\",\"bytes\":512}");
+    }
+
+    @Test
+    void listsEveryTensorWithTheRangeOfItsValues() throws IOException {
+        TestCheckpoints.write(
+                folder,
+                List.of(
+                        TestCheckpoints.tensor(
+                                "a.weight", DType.BF16, Shape.of(2, 2), -2, 0, 0.5f, Float.POSITIVE_INFINITY),
+                        TestCheckpoints.bytes("a.qweight", DType.I32, Shape.of(1), new byte[4]),
+                        TestCheckpoints.bytes("packed", DType.F4, Shape.of(6), new byte[3])));
+
+        assertThat(CommandRun.of("inspect", folder, "--tensors").requireDone().out())
+                .containsPattern("tensor +type +shape +size +min +max +mean \\|x\\| +zeros +not finite\n")
+                .containsPattern("a\\.weight +BF16 +\\[2, 2] +8 B +-2\\.000 +0\\.5000 +0\\.8333 +1 +1\n")
+                .containsPattern("packed +F4 +\\[6] +3 B +- +- +- +- +-\n")
+                .contains("not quantized in it: a\n");
+
+        JsonNode json = CommandRun.of("inspect", folder, "--tensors", "--json")
+                .requireDone()
+                .json();
+        assertThat(json.path("kept_modules").toString()).isEqualTo("[\"a\"]");
+        JsonNode first = json.path("tensor_list").get(0);
+        assertThat(first.path("min").asDouble()).isEqualTo(-2);
+        assertThat(first.path("non_finite").asInt()).isEqualTo(1);
+        byte[] file = Files.readAllBytes(folder.resolve(first.path("file").asText()));
+        // -2 in BF16 is 0xc000, low byte first.
+        assertThat(file[first.path("position").asInt() + 1]).isEqualTo((byte) 0xc0);
+        JsonNode quick =
+                CommandRun.of("inspect", folder, "--json").requireDone().json();
+        assertThat(quick.path("tensor_list").size()).isEqualTo(3);
+        assertThat(quick.path("tensor_list").get(0).has("min")).isFalse();
     }
 
     @Test

@@ -97,6 +97,79 @@ class PlanCommandTest {
                 .isLessThanOrEqualTo(held * 11 / 10);
     }
 
+    /** With as many key heads as query heads all groups scale; with fewer the values do not. */
+    @ParameterizedTest
+    @CsvSource({
+        "2, 4, --objective=module",
+        "1, 2, --objective=gram",
+        "2, 2, --no-clip",
+        "1, 2, --no-zero-point",
+        "2, 2, --no-propagate",
+        "2, 2, --version=GEMV"
+    })
+    void plannedPeakOfAwqIsThatOfARun(int keyHeads, int samples, String option) {
+        Path model = TinyModel.narrow()
+                .layers(1)
+                .config(config -> config.put("num_key_value_heads", keyHeads).put("intermediate_size", 96))
+                .write(folder.resolve("model"));
+        Object[] options = {"--group-size", "32", "--samples", samples, "--device", "host", "--json", option};
+
+        List<Object> planning = new ArrayList<>(List.of("plan", model, "--method", "awq"));
+        planning.addAll(List.of(options));
+        JsonNode plan = CommandRun.of(planning.toArray()).requireDone().json();
+        JsonNode run =
+                CommandRun.of(concat("awq", model, options)).requireDone().json();
+
+        long held = run.path("peak_device_bytes").asLong();
+        assertThat(plan.path("peak_device_bytes").asLong())
+                .isGreaterThanOrEqualTo(held)
+                .isLessThanOrEqualTo(held * 11 / 10);
+        assertThat(plan.path("output_bytes").asLong())
+                .isEqualTo(run.path("output_bytes").asLong());
+    }
+
+    @Test
+    void awqRunsInWhatItsPlanSaysAndIsRefusedInLess() {
+        Path model = TinyModel.narrow().layers(1).write(folder.resolve("model"));
+        Object[] common = {"--group-size", "32", "--samples", "2", "--device", "host", "--device-memory"};
+        long planned = CommandRun.of(
+                        "plan",
+                        model,
+                        "--method",
+                        "awq",
+                        "--group-size",
+                        "32",
+                        "--samples",
+                        "2",
+                        "--device",
+                        "host",
+                        "--json")
+                .requireDone()
+                .json()
+                .path("peak_device_bytes")
+                .asLong();
+        Path made = folder.resolve("made");
+
+        List<Object> tooLittle = new ArrayList<>(List.of("awq", model, "--out", made));
+        tooLittle.addAll(List.of(common));
+        List<Object> enough = new ArrayList<>(tooLittle);
+        tooLittle.add(planned - 1);
+        CommandRun.of(tooLittle.toArray()).requireRefused(4, "calibrating takes at least");
+        assertThat(made).doesNotExist();
+        assertThat(made.resolveSibling("made.partial")).doesNotExist();
+
+        enough.add(planned);
+        CommandRun.of(enough.toArray()).requireDone();
+    }
+
+    @Test
+    void optionsOfTheOtherMethodAreRefused() {
+        CommandRun.of("plan", folder, "--method", "awq", "--desc-act")
+                .requireRefused(2, "--desc-act is not an option of awq");
+        CommandRun.of("plan", folder, "--grid", "5").requireRefused(2, "--grid is not an option of gptq");
+        CommandRun.of("plan", folder, "--method", "rtn").requireRefused(2, "--method");
+    }
+
     @Test
     void aRunHasRoomInWhatItsPlanSays() {
         Path model = TinyModel.narrow().layers(1).write(folder.resolve("model"));

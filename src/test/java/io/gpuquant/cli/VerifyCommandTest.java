@@ -303,6 +303,34 @@ class VerifyCommandTest {
                         DAMAGED, "model.embed_tokens.weight differs from " + model, "although it is not quantized");
     }
 
+    /** AWQ may scale the norms of layers, but never the last. */
+    @Test
+    void lastNormOfAnAwqCheckpointIsComparedByteForByte() {
+        made = folder.resolve("awq");
+        CommandRun.of("rtn", model, "--format", "awq", "--group-size", "32", "--out", made)
+                .requireDone();
+        verify("--source", model).requireDone();
+        rewrite(changing("model.norm.weight", data -> Elements.setFloat(data, DType.BF16, 3, 0.25f)));
+
+        verify().requireDone();
+        verify("--source", model).requireRefused(DAMAGED, "model.norm.weight differs from " + model + " at byte 6");
+    }
+
+    @Test
+    void placeOfDamageInTheFileIsSaid() throws IOException {
+        String scales = LINEAR + ".scales";
+        rewrite(changing(scales, data -> Elements.setFloat(data, DType.F16, 7, Float.NaN)));
+        long position;
+        try (Checkpoint checkpoint = Checkpoint.open(made)) {
+            position = checkpoint.positionOf(scales) + 14;
+        }
+        byte[] file = Files.readAllBytes(made.resolve("model.safetensors"));
+        // The high byte of a NaN of binary16.
+        assertThat(file[Math.toIntExact(position) + 1]).isEqualTo((byte) 0x7e);
+
+        verify().requireRefused(DAMAGED, "at element 7, byte " + position + " of the file");
+    }
+
     @Test
     void roundedBiasesAreComparedAsTheyAreRounded() {
         rewrite(changing(LINEAR + ".bias", data -> Elements.setFloat(data, DType.F16, 3, 0.5f)));

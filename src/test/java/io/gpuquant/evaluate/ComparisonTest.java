@@ -103,6 +103,93 @@ class ComparisonTest {
                 .hasMessageContaining("different extents");
     }
 
+    /** For every linear, {@code |X ΔWᵀ|² / |X Wᵀ|²} over all tokens, with the inputs X of the first model. */
+    @Test
+    void errorsOfLinearsEqualTheReferenceInFloat64() {
+        RandomModel base = RandomModel.of(RandomModel.config("{}"), DType.F32, 72);
+        RandomModel other = coarsened(base);
+        int[][] sequences = base.sequences(3, 17, 73);
+
+        WeightScores scores = compare(Evaluator.Depth.LINEARS, sequences, base, other)
+                .get(1)
+                .weights()
+                .orElseThrow();
+
+        assertThat(scores.linears()).hasSize(2 * 7);
+        for (LinearError error : scores.linears()) {
+            if (!error.linear().weightName().equals(CHANGED)) {
+                assertThat(error.error()).as(error.linear().name()).isZero();
+                continue;
+            }
+            assertThat(error.layer()).isZero();
+            double[] w = base.values(CHANGED);
+            double[] changed = other.values(CHANGED);
+            double distance = 0;
+            double square = 0;
+            for (int[] ids : sequences) {
+                // The MLP's input is that of the third stage.
+                for (double[] x : ReferenceLlama.of(base).run(ids).stageInputs().get(2)) {
+                    for (int row = 0; row < w.length / x.length; row++) {
+                        double y = 0;
+                        double difference = 0;
+                        for (int i = 0; i < x.length; i++) {
+                            y += x[i] * w[row * x.length + i];
+                            difference += x[i] * (changed[row * x.length + i] - w[row * x.length + i]);
+                        }
+                        distance += difference * difference;
+                        square += y * y;
+                    }
+                }
+            }
+            double exact = distance / square;
+            assertThat(exact).isGreaterThan(1e-4);
+            assertThat(error.error()).isCloseTo(exact, within(1e-4 * exact));
+        }
+        long weights = scores.linears().stream()
+                .mapToLong(error -> (long) error.linear().in() * error.linear().out())
+                .sum();
+        assertThat(scores.weights().total()).isEqualTo(weights);
+        assertThat(scores.errors().total()).isEqualTo(weights);
+        assertThat(scores.errors().zeros())
+                .isGreaterThanOrEqualTo(weights - base.values(CHANGED).length)
+                .isLessThan(weights);
+    }
+
+    /** A norm halved and the columns after it doubled, the rows of a linear tripled and the columns after it divided. */
+    @Test
+    void factorsThatCancelAreNoErrors() {
+        RandomModel base = RandomModel.of(RandomModel.config("{\"num_key_value_heads\": 4}"), DType.F32, 74);
+        String layer = "model.layers.0.";
+        RandomModel scaled = base;
+        scaled = scaled(scaled, layer + "input_layernorm.weight", 0.5);
+        for (String name : List.of("q_proj", "k_proj", "v_proj")) {
+            scaled = scaled(scaled, layer + "self_attn." + name + ".weight", name.equals("v_proj") ? 6 : 2);
+        }
+        scaled = scaled(scaled, layer + "self_attn.o_proj.weight", 1 / 3.0);
+
+        ModelScores scores = compare(Evaluator.Depth.LINEARS, base.sequences(2, 9, 75), base, scaled)
+                .get(1);
+
+        assertThat(scores.layerErrors().getLast()).isLessThan(1e-9);
+        for (LinearError error : scores.weights().orElseThrow().linears()) {
+            assertThat(error.error()).as(error.linear().name()).isLessThan(1e-12);
+        }
+    }
+
+    private static RandomModel scaled(RandomModel model, String name, double factor) {
+        HostTensor tensor = model.tensor(name);
+        double[] values = model.values(name);
+        float[] changed = new float[values.length];
+        for (int i = 0; i < changed.length; i++) {
+            changed[i] = (float) (values[i] * factor);
+        }
+        return model.with(name, List.of(TestCheckpoints.tensor(name, tensor.dtype(), tensor.shape(), changed)));
+    }
+
+    private List<ModelScores> compare(Evaluator.Depth depth, int[][] sequences, RandomModel... models) {
+        return compare(Long.MAX_VALUE, depth, sequences, models);
+    }
+
     /** The model with one weight rounded to a few values. */
     private static RandomModel coarsened(RandomModel model) {
         HostTensor weight = model.tensor(CHANGED);
@@ -115,6 +202,10 @@ class ComparisonTest {
     }
 
     private List<ModelScores> compare(long memory, int[][] sequences, RandomModel... models) {
+        return compare(memory, Evaluator.Depth.LAYERS, sequences, models);
+    }
+
+    private List<ModelScores> compare(long memory, Evaluator.Depth depth, int[][] sequences, RandomModel... models) {
         List<OpenModel> opened = new ArrayList<>();
         try (Device device = HostDevice.open(new DeviceOptions(memory, 2))) {
             for (RandomModel model : models) {
@@ -125,7 +216,7 @@ class ComparisonTest {
                     .map(model -> new EvaluatedModel(model.structure(), model.weights(device)))
                     .toList();
             List<ModelScores> scores =
-                    new Evaluator(device, evaluated).compare(TestSequences.of(sequences), done -> {});
+                    new Evaluator(device, evaluated).compare(TestSequences.of(sequences), depth, done -> {});
             assertThat(device.memory().heldBytes()).isZero();
             return scores;
         } finally {
