@@ -67,19 +67,20 @@ class DequantizerTest {
     @Test
     void blocksThatAreNotThereAreRefused() {
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> Dequantizer.dequantize(
-                        GgmlType.Q8_0, MemorySegment.ofArray(new byte[67]), new float[64]))
+                .isThrownBy(
+                        () -> Dequantizer.dequantize(GgmlType.Q8_0, MemorySegment.ofArray(new byte[67]), new float[64]))
                 .withMessage("67 bytes of Q8_0 are not 64 weights");
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> Dequantizer.dequantize(
-                        GgmlType.Q6_K, MemorySegment.ofArray(new byte[210]), new float[255]));
+                .isThrownBy(() ->
+                        Dequantizer.dequantize(GgmlType.Q6_K, MemorySegment.ofArray(new byte[210]), new float[255]));
     }
 
     @Test
     void typesAreFoundByNumberAndName() {
         for (GgmlType type : GgmlType.values()) {
             assertThat(GgmlType.withId(type.id())).contains(type);
-            assertThat(GgmlType.named(type.name().toLowerCase(java.util.Locale.ROOT))).contains(type);
+            assertThat(GgmlType.named(type.name().toLowerCase(java.util.Locale.ROOT)))
+                    .contains(type);
         }
         assertThat(GgmlType.withId(39)).isEmpty();
         assertThat(GgmlType.named("Q4_K_M")).isEmpty();

@@ -36,7 +36,8 @@ final class QuantizerSpeed {
             importance[i] *= importance[i];
         }
         try (Device device = HostDevice.open(new DeviceOptions(Long.MAX_VALUE, 1), MachineOptions.fast(1))) {
-            System.out.println("type      processor      with importance   virtual GPU   with importance   (10^6 weights/s)");
+            System.out.println(
+                    "type      processor      with importance   virtual GPU   with importance   (10^6 weights/s)");
             for (GgmlType type : GoldenBlocks.types()) {
                 System.out.printf(
                         Locale.ROOT,
@@ -62,8 +63,8 @@ final class QuantizerSpeed {
     private static double onProcessor(GgmlType type, float[] weights, float[] importance) {
         MemorySegment blocks = MemorySegment.ofArray(new byte[(int) type.bytes(weights.length)]);
         HostQuantizer quantizer = new HostQuantizer(type, 1);
-        return best(() -> quantizer.quantize(
-                MemorySegment.ofArray(weights), DType.F32, ROWS, COLUMNS, importance, blocks));
+        return best(
+                () -> quantizer.quantize(MemorySegment.ofArray(weights), DType.F32, ROWS, COLUMNS, importance, blocks));
     }
 
     private static double onDevice(Device device, GgmlType type, float[] weights, float[] importance) {

@@ -42,8 +42,7 @@ final class GgmlBlockChecks {
                                 new RoundGroups(GgmlType.Q8_0, 131),
                                 new RoundGroups(GgmlType.Q4_0, 33),
                                 new RoundGroups(GgmlType.Q5_1, 1))),
-                Check.exact(
-                        "ggml_round_again", List.of(new RoundAgain(3, 8, false), new RoundAgain(33, 16, true))),
+                Check.exact("ggml_round_again", List.of(new RoundAgain(3, 8, false), new RoundAgain(33, 16, true))),
                 Check.exact("ggml_round_codebook", List.of(new RoundCodebook(8, false), new RoundCodebook(64, true))),
                 Check.exact(
                         "ggml_pack",

@@ -133,8 +133,7 @@ final class GgmlFitChecks {
         public List<Output> run(Bench bench) {
             DeviceMatrix levels = bench.blank(DType.U8, Layout.dense(groups, 16));
             DeviceMatrix scales = bench.blank(DType.F32, Layout.dense(1, groups));
-            new GgmlFitKernels(bench.stream())
-                    .descent(GgmlFitChecks.groups(bench, groups, 16), levels, scales);
+            new GgmlFitKernels(bench.stream()).descent(GgmlFitChecks.groups(bench, groups, 16), levels, scales);
             return List.of(bench.read("levels", levels), bench.read("scales", scales));
         }
     }
