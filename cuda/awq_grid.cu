@@ -6,12 +6,12 @@ extern "C" __global__ void __launch_bounds__(256) round_scaled(
         void *out, unsigned out_type, unsigned mode, const float *weights, const float *column_scales,
         const unsigned char *cuts, unsigned cut, unsigned char *codes, unsigned short *scales, unsigned char *zeros,
         unsigned grid_stride, unsigned rows, unsigned groups, unsigned group_size, unsigned largest_code,
-        unsigned symmetric) {
+        unsigned symmetric, unsigned bf16_scales) {
     unsigned row = blockIdx.x * 32 + threadIdx.x;
     if (threadIdx.x >= 32 || row >= rows) {
         return;
     }
-    GridRule rule = {(float) largest_code, symmetric != 0, 0, false};
+    GridRule rule = {(float) largest_code, symmetric != 0, 0, false, bf16_scales != 0};
     for (unsigned group = blockIdx.y; group < groups; group += gridDim.y) {
         unsigned long long first = at(row, groups * group_size, group * group_size);
         const float *factors = column_scales ? column_scales + group * group_size : nullptr;

@@ -6,12 +6,12 @@ extern "C" __global__ void __launch_bounds__(256) gptq_block(
         float *weights, unsigned weights_stride, const float *state, const float *inverse,
         unsigned char *codes, unsigned codes_stride, unsigned short *scales, unsigned char *zeros, unsigned grid_stride,
         const unsigned *groups, float *loss, unsigned rows, unsigned width, unsigned group_size,
-        unsigned largest_code, unsigned symmetric, unsigned smallest_zero, unsigned mse) {
+        unsigned largest_code, unsigned symmetric, unsigned smallest_zero, unsigned mse, unsigned bf16_scales) {
     unsigned row = blockIdx.x * 32 + threadIdx.x;
     if (threadIdx.x >= 32 || row >= rows) {
         return;
     }
-    GridRule rule = {(float) largest_code, symmetric != 0, (float) smallest_zero, mse != 0};
+    GridRule rule = {(float) largest_code, symmetric != 0, (float) smallest_zero, mse != 0, bf16_scales != 0};
     float current[128];
     for (unsigned column = 0; column < width; column++) {
         current[column] = state[(size_t) row * width + column];

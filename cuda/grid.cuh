@@ -11,6 +11,7 @@ struct GridRule {
     bool symmetric;
     float smallest_zero;
     bool search;
+    bool short_scales;    // that BF16 holds too
 };
 
 struct Grid {
@@ -27,21 +28,22 @@ static __device__ float level(float weight, float inverse, float zero, float lar
 }
 
 // The scale that the file format can hold, in F16.
-static __device__ unsigned short storable(float scale) {
-    unsigned short rounded = to_f16(fminf(scale, 65504.0f));
+static __device__ unsigned short storable(float scale, bool short_scales) {
+    scale = short_scales ? from_bf16(to_bf16(fminf(scale, 65280.0f))) : fminf(scale, 65504.0f);
+    unsigned short rounded = to_f16(scale);
     return rounded == 0 ? 1 : rounded;
 }
 
 static __device__ Grid grid_of_range(float lo, float hi, GridRule rule) {
     Grid grid;
-    grid.scale = storable(__fdiv_rn(__fsub_rn(hi, lo), rule.largest));
+    grid.scale = storable(__fdiv_rn(__fsub_rn(hi, lo), rule.largest), rule.short_scales);
     if (rule.symmetric) {
         grid.zero = __fmaf_rn(rule.largest, 0.5f, 0.5f);
         return grid;
     }
     float zero = __fsub_rn(__fmaf_rn(-lo, __frcp_rn(from_f16(grid.scale)), INTEGERS), INTEGERS);
     if (zero < rule.smallest_zero) {
-        grid.scale = storable(__fdiv_rn(hi, __fsub_rn(rule.largest, 1.0f)));
+        grid.scale = storable(__fdiv_rn(hi, __fsub_rn(rule.largest, 1.0f)), rule.short_scales);
     }
     grid.zero = fminf(fmaxf(zero, rule.smallest_zero), rule.largest);
     return grid;

@@ -40,7 +40,7 @@ extern "C" __global__ void __launch_bounds__(256) unpack_nibbles(
 // weights[o, i] = scale[g, o] * (code[o, i] - zero[g, o]) with g = i / group_size.
 extern "C" __global__ void __launch_bounds__(256) dequantize_codes(
         void *weights, unsigned type, unsigned weights_stride, const unsigned char *codes, unsigned codes_stride,
-        const unsigned short *scales, const unsigned char *zeros, unsigned grid_stride,
+        const void *scales, unsigned scale_type, const unsigned char *zeros, unsigned grid_stride,
         unsigned out, unsigned in, unsigned group_size) {
     unsigned input = blockIdx.x * 256 + threadIdx.x;
     if (input >= in) {
@@ -49,6 +49,6 @@ extern "C" __global__ void __launch_bounds__(256) dequantize_codes(
     for (unsigned output = blockIdx.y; output < out; output += gridDim.y) {
         unsigned long long grid = at(input / group_size, grid_stride, output);
         int steps = (int) codes[at(output, codes_stride, input)] - (int) zeros[grid];
-        store(weights, type, at(output, weights_stride, input), __fmul_rn((float) steps, from_f16(scales[grid])));
+        store(weights, type, at(output, weights_stride, input), __fmul_rn((float) steps, load(scales, scale_type, grid)));
     }
 }

@@ -5,12 +5,12 @@
 extern "C" __global__ void __launch_bounds__(256) find_grids(
         const float *weights, unsigned weights_stride, unsigned short *scales, unsigned char *zeros, unsigned grid_stride,
         unsigned rows, unsigned groups, unsigned group_size,
-        unsigned largest_code, unsigned symmetric, unsigned smallest_zero, unsigned mse) {
+        unsigned largest_code, unsigned symmetric, unsigned smallest_zero, unsigned mse, unsigned bf16_scales) {
     unsigned row = blockIdx.x * 32 + threadIdx.x;
     if (threadIdx.x >= 32 || row >= rows) {
         return;
     }
-    GridRule rule = {(float) largest_code, symmetric != 0, (float) smallest_zero, mse != 0};
+    GridRule rule = {(float) largest_code, symmetric != 0, (float) smallest_zero, mse != 0, bf16_scales != 0};
     for (unsigned group = blockIdx.y; group < groups; group += gridDim.y) {
         const float *first = weights + (size_t) row * weights_stride + (size_t) group * group_size;
         Grid grid = find_grid(first, group_size, rule);

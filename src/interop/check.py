@@ -8,6 +8,9 @@ import sys
 import numpy as np
 from tokenizers import Tokenizer
 
+import engines
+import templates
+import tokens
 from gptq_layout import load_dense, load_tensors
 from llama import log_probabilities
 
@@ -17,6 +20,9 @@ TEXT = ROOT / "datasets/validation.jsonl"
 WORK = ROOT / "target/interop-output"
 LENGTH = 256
 TOKENS = 30_000
+
+# Engines on a processor are slow; what they compute is compared on so many sequences.
+ENGINE_SEQUENCES = 2
 
 VARIANTS = {
     "gptq-4bit-g128": ["gptq"],
@@ -69,32 +75,32 @@ def check_perplexity(gpuquant, name, folder, windows):
     report(name, abs(ours / theirs - 1) < 5e-5, f"perplexity {ours:.6f} by gpuquant, {theirs:.6f} by NumPy")
 
 
-def check_tokens(gpuquant, windows):
-    file = WORK / "logprobs.jsonl"
-    our_perplexity(gpuquant, MODEL, "--logprobs", file)
-    entries = [json.loads(line) for line in file.read_text().splitlines()]
-    same = all(windows[e["sequence"], e["position"]] == e["token"] for e in entries)
-    report("token ids", same and len(entries) == windows.size - len(windows),
-           f"{len(entries)} ids equal to those of the tokenizers library")
+def not_run(name, reason):
+    print(f"not run {name}: {reason}", flush=True)
 
 
-def check_with_transformers(windows, gpuquant):
+def check_with_engines(gpuquant, windows):
+    """The original in transformers, and every quantized checkpoint in the engines that load it."""
     try:
         import torch
         import transformers
     except ImportError:
-        print("not run transformers: set INTEROP_TORCH=1 to install PyTorch and transformers", flush=True)
+        for engine in engines.LOADERS:
+            not_run(engine, "PyTorch and transformers are not installed")
         return
+    print(engines.versions("torch", "transformers", "accelerate", "optimum", "gptqmodel", "safetensors"), flush=True)
     model = transformers.AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)
-    losses = []
-    with torch.no_grad():
-        for window in windows:
-            logits = torch.log_softmax(model(torch.tensor(window)[None]).logits[0, :-1].double(), dim=-1)
-            losses.append(-logits[torch.arange(LENGTH - 1), torch.tensor(window[1:])].mean().item())
-    theirs = float(np.exp(np.mean(losses)))
+    theirs = float(np.exp(-engines.log_probabilities(model, windows).mean()))
     ours = our_perplexity(gpuquant, MODEL)
-    report(f"transformers {transformers.__version__}, float32", abs(ours / theirs - 1) < 5e-5,
+    report(f"transformers {transformers.__version__}, original, float32", abs(ours / theirs - 1) < 5e-5,
            f"perplexity {ours:.6f} by gpuquant, {theirs:.6f} by transformers")
+    some = windows[:ENGINE_SEQUENCES]
+    for name in VARIANTS:
+        file = WORK / f"{name}.logprobs"
+        run(gpuquant, "ppl", WORK / name, "--text", TEXT, "--sequence-length", LENGTH, "--tokens", some.size,
+            "--logprobs", file)
+        for engine in engines.LOADERS:
+            engines.check(report, not_run, engine, name, WORK / name, engines.read_log_probabilities(file, some), some)
 
 
 def main():
@@ -102,7 +108,8 @@ def main():
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
     windows = token_windows()
-    check_tokens(gpuquant, windows)
+    templates.check(report)
+    tokens.check(report, lambda *arguments: run(gpuquant, *arguments), MODEL, LENGTH, WORK)
     check_perplexity(gpuquant, "original", MODEL, windows)
     for name, (command, *options) in VARIANTS.items():
         calibration = ["--calibration", ROOT / "datasets/calibration.jsonl", "--sequence-length", LENGTH]
@@ -115,7 +122,7 @@ def main():
         report(f"{name}, other tensors", all(np.array_equal(copied[key], written[key]) for key in kept),
                f"{len(kept)} tensors equal to the original's, read by the safetensors library")
         check_perplexity(gpuquant, name, WORK / name, windows)
-    check_with_transformers(windows, gpuquant)
+    check_with_engines(gpuquant, windows)
     sys.exit(1 if failures else 0)
 
 

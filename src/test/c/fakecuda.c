@@ -46,6 +46,7 @@ long fake_live(int what) {
 
 /* Live device memory number `index`: its address, and its size in *bytes; NULL when there are fewer. */
 void *fake_memory(long index, int64_t *bytes) {
+    LOCKED();
     for (Allocation *a = allocations; a; a = a->next)
         if (a->kind == DEVICE_KIND && a->live && index-- == 0) { *bytes = (int64_t) a->bytes; return a->memory; }
     return NULL;
@@ -64,11 +65,12 @@ void fake_reset(void) {
 }
 
 /* For the fake cuBLAS: notes a call, queues one, and checks memory when its turn has come. */
-int fake_enter(const char *name, long value) { return enter(name, value); }
+int fake_enter(const char *name, long value) { LOCKED(); return enter(name, value); }
 int fake_queue_call(Stream *stream, int (*call)(void *), void *argument) {
+    LOCKED();
     return queue(stream, (Op) {.kind = CALL, .call = call, .argument = argument});
 }
-int fake_holds(const void *address, size_t bytes) { return holding(DEVICE_KIND, address, bytes) != NULL; }
+int fake_holds(const void *address, size_t bytes) { LOCKED(); return holding(DEVICE_KIND, address, bytes) != NULL; }
 
 /* ---- the driver's functions ------------------------------------------------------------------------------------- */
 
@@ -131,6 +133,7 @@ int cuStreamDestroy_v2(Stream *stream) {
     Stream **link = &streams;
     while (*link != stream) link = &(*link)->next;
     *link = stream->next;
+    free(stream->after);
     free(stream);
     return SUCCESS;
 }
@@ -155,6 +158,14 @@ int cuEventRecord(Event *event, Stream *stream) {
     return SUCCESS;
 }
 int cuEventSynchronize(Event *event) { ENTER(-1); return event->stream ? run(event->stream, event->ticket) : SUCCESS; }
+
+int cuEventElapsedTime(float *milliseconds, Event *from, Event *to) {
+    ENTER(-1);
+    if (!from->stream || !to->stream || from->stream->done < from->ticket || to->stream->done < to->ticket)
+        return NOT_READY;
+    *milliseconds = (float) ((clockAfter(to->stream, to->ticket) - clockAfter(from->stream, from->ticket)) / 1000);
+    return SUCCESS;
+}
 
 int cuMemAlloc_v2(char **address, size_t bytes) {
     ENTER((long) bytes);
@@ -230,6 +241,7 @@ int cuMemPoolTrimTo(void *pool, size_t bytes) { ENTER((long) bytes); return pool
 #endif
 
 int cuModuleLoadDataEx(Module **module, const char *text, unsigned count, int *options, void **values) {
+    LOCKED();
     note(__func__, -1);
     int result = injected(__func__);
     for (unsigned i = 0; i + 1 < count; i++)

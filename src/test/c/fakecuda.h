@@ -1,6 +1,8 @@
 /*
  * The inside of the fake driver: memory whose life is checked, and streams that do nothing until someone waits.
  */
+#define _GNU_SOURCE
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +10,7 @@
 #include <sys/mman.h>
 
 enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NOT_INITIALIZED = 3, NO_DEVICE = 100, INVALID_DEVICE = 101,
-       INVALID_CONTEXT = 201, NOT_FOUND = 500, ILLEGAL_ADDRESS = 700 };
+       INVALID_CONTEXT = 201, NOT_FOUND = 500, NOT_READY = 600, ILLEGAL_ADDRESS = 700 };
 enum { MAX_PARAMETERS = 64, LOG_BYTES = 1 << 20, LARGE = 64 << 20, SHARED_BY_RIGHT = 48 << 10, DEVICE_KIND = 0,
        HOST_KIND = 1 };
 
@@ -83,6 +85,8 @@ typedef struct Op {
 struct Stream {
     Op *first, *last;
     long queued, done;
+    double clock;  /* microseconds that its work so far takes, waits for other streams included */
+    double *after; /* the clock after each ticket */
     Stream *next;
 };
 
@@ -133,8 +137,13 @@ static int enter(const char *name, long value) {
     return fault ? fault : current ? SUCCESS : INVALID_CONTEXT;
 }
 
-#define ENTER_DRIVER() do { int r_ = enterDriver(__func__); if (r_) return r_; } while (0)
-#define ENTER(value) do { int r_ = enter(__func__, value); if (r_) return r_; } while (0)
+/* The driver is used by several threads; work is done by whoever waits for it. */
+static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+static void leave(int *locked) { (void) locked; pthread_mutex_unlock(&lock); }
+#define LOCKED() __attribute__((cleanup(leave), unused)) int locked_ = pthread_mutex_lock(&lock)
+
+#define ENTER_DRIVER() LOCKED(); do { int r_ = enterDriver(__func__); if (r_) return r_; } while (0)
+#define ENTER(value) LOCKED(); do { int r_ = enter(__func__, value); if (r_) return r_; } while (0)
 
 static Allocation *holding(int kind, const void *address, size_t bytes) {
     for (Allocation *a = allocations; a; a = a->next)
@@ -227,14 +236,29 @@ static int execute(Op *op) {
     return INVALID_VALUE;
 }
 
+/* How long work would take if streams ran side by side: microseconds of a GPU that copies ten bytes in a nanosecond. */
+static double cost(const Op *op) {
+    return op->kind == LAUNCH || op->kind == CALL ? 10 : op->kind <= SET ? 1 + op->bytes / 1e4 : 0;
+}
+
+static double clockAfter(const Stream *stream, long ticket) { return ticket ? stream->after[ticket - 1] : 0; }
+
 static int run(Stream *stream, long ticket) {
     while (!fault && stream->done < ticket) {
         Op *op = stream->first;
         stream->first = op->next;
         if (!op->next) stream->last = NULL;
+        double costs = cost(op);
+        Stream *awaited = op->kind == WAIT ? op->awaited : NULL;
+        long awaitedTicket = op->awaitedTicket;
         int result = execute(op);
         free(op);
-        stream->done++;
+        if (awaited && clockAfter(awaited, awaitedTicket) > stream->clock)
+            stream->clock = clockAfter(awaited, awaitedTicket);
+        stream->clock += costs;
+        if ((stream->done & (stream->done - 1)) == 0)
+            stream->after = realloc(stream->after, 2 * (stream->done + 1) * sizeof *stream->after);
+        stream->after[stream->done++] = stream->clock;
         if (result) fault = result;
     }
     return fault;
@@ -259,6 +283,7 @@ static void destroyEverything(void) {
     while (allocations) destroyAllocation(allocations);
     while (streams) {
         Stream *next = streams->next;
+        free(streams->after);
         free(streams);
         streams = next;
     }

@@ -28,7 +28,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * The shape of the house. A package imports only packages below it:
  *
  * <pre>
- *                       cli
+ *                       cli ──────────── hub
  *             ┌──────────┴──────────────┐
  *           report                      │
  *             │                         │
@@ -37,12 +37,12 @@ import org.junit.jupiter.params.provider.MethodSource;
  *    ┌────────┴───┬──────────┐          │
  *  quantize    evaluate      │          │
  *    │       ┌────┴───┬──────┴─────┐    │
- *    │     model   format   calibration │
+ *    │     model   format   calibration │     (calibration stands on jinja)
  *    └───┬───┴────────│─────────────────┤
  *     kernels ────── gguf               │
  *        │            │                 │
  *      device ────────│─────────────────┤
- *        ├── device.cuda                │
+ *        ├── device.cuda, device.trace  │
  *        └── device.host ───────────────┘
  *                 │   │
  *                ptx  │
@@ -68,9 +68,12 @@ class ArchitectureTest {
             entry("device", Set.of("tensor")),
             entry("device.cuda", Set.of("device", "tensor")),
             entry("device.host", Set.of("device", "ptx", "tensor")),
+            entry("device.trace", Set.of("device", "tensor")),
             entry("kernels", Set.of("device", "gguf", "tensor")),
             entry("kernels.selftest", Set.of("kernels", "device", "device.host", "gguf", "ptx", "tensor")),
-            entry("calibration", Set.of()),
+            entry("hub", Set.of()),
+            entry("jinja", Set.of()),
+            entry("calibration", Set.of("jinja")),
             entry("format", Set.of("safetensors", "tensor")),
             entry("gguf", Set.of("tensor")),
             entry("model", Set.of("kernels", "device", "safetensors", "tensor")),
@@ -100,6 +103,8 @@ class ArchitectureTest {
                             "model",
                             "format",
                             "calibration",
+                            "hub",
+                            "device.trace",
                             "device",
                             "tensor")));
 
@@ -170,7 +175,14 @@ class ArchitectureTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"jcuda, device.cuda", "picocli, cli", "me.tongfei, cli", "ai.djl, calibration", "org.ejml, quantize"})
+    @CsvSource({
+        "jcuda, device.cuda",
+        "picocli, cli",
+        "me.tongfei, cli",
+        "ai.djl, calibration",
+        "dev.hardwood, calibration",
+        "org.ejml, quantize"
+    })
     void libraryIsKnownToOnePackageOnly(String library, String owner) {
         classes()
                 .that(DescribedPredicate.<JavaClass>describe(

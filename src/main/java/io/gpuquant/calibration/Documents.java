@@ -15,7 +15,7 @@ interface Documents extends AutoCloseable {
      *     text
      */
     @Nullable
-    String next();
+    Document next();
 
     @Override
     void close();

@@ -4,7 +4,6 @@ import io.gpuquant.InputException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
@@ -22,7 +21,7 @@ final class LineReader implements AutoCloseable {
     LineReader(Path path) {
         this.path = path;
         try {
-            this.in = Files.newInputStream(path);
+            this.in = TextFile.open(path);
         } catch (IOException e) {
             throw TextFile.unreadable(path, e);
         }

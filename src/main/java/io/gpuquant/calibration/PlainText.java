@@ -3,7 +3,6 @@ package io.gpuquant.calibration;
 import io.gpuquant.InputException;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
@@ -18,7 +17,7 @@ final class PlainText implements Documents {
     }
 
     @Override
-    public @Nullable String next() {
+    public @Nullable Document next() {
         if (read) {
             return null;
         }
@@ -32,11 +31,11 @@ final class PlainText implements Documents {
         if (text.isBlank()) {
             throw TextFile.withoutText(path, bytes.length == 0 ? "is empty" : "has nothing but white space");
         }
-        return text;
+        return new Document.Text(text);
     }
 
     private byte[] bytes() {
-        try (InputStream in = Files.newInputStream(path)) {
+        try (InputStream in = TextFile.open(path)) {
             return in.readNBytes(MAX_DOCUMENT_BYTES + 1);
         } catch (IOException e) {
             throw TextFile.unreadable(path, e);

@@ -15,14 +15,17 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The tokenizer of a checkpoint: its tokenizer.json, run by the Hugging Face tokenizers library. Special tokens are added as
- * the file's post-processor says; truncation and padding that the file may ask for are switched off. Safe for use by several
- * threads; closing it waits for texts that are being encoded.
+ * the file's post-processor says, but for the first and the last where {@code add_bos_token} or {@code add_eos_token} in
+ * tokenizer_config.json says otherwise; a conversation gets those that its chat template writes. Truncation and padding that the file may ask for are switched off. Safe for use by several
+ * threads; closing it waits for documents that are being encoded.
  */
 public final class TextTokenizer implements AutoCloseable {
 
@@ -32,14 +35,21 @@ public final class TextTokenizer implements AutoCloseable {
     private final Path file;
     private final HuggingFaceTokenizer tokenizer;
     private final int vocabularySize;
+    private final TokenizerConfig config;
+    private final Optional<SpecialTokens> specialTokens;
+
+    /** Empty until the first conversation, and afterwards what the checkpoint has. */
+    private final AtomicReference<@Nullable Optional<ChatTemplate>> chatTemplate = new AtomicReference<>();
 
     /** Held for reading while native code uses the tokenizer, and for writing while it is freed. */
     private final ReadWriteLock use = new ReentrantReadWriteLock();
 
-    private TextTokenizer(Path file, HuggingFaceTokenizer tokenizer, int vocabularySize) {
+    private TextTokenizer(Path file, HuggingFaceTokenizer tokenizer, int vocabularySize, TokenizerConfig config) {
         this.file = file;
         this.tokenizer = tokenizer;
         this.vocabularySize = vocabularySize;
+        this.config = config;
+        specialTokens = SpecialTokens.of(config, this::ids);
     }
 
     /**
@@ -56,11 +66,17 @@ public final class TextTokenizer implements AutoCloseable {
             throw missing(modelFolder);
         }
         byte[] json = checkedJson(file);
+        TokenizerConfig config = TokenizerConfig.of(modelFolder);
         NativeTokenizers.load();
         Map<String, String> options = Map.of("truncation", "false", "padding", "false", "addSpecialTokens", "true");
         try {
             return new TextTokenizer(
-                    file, HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(json), options), vocabularySize);
+                    file,
+                    HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(json), options),
+                    vocabularySize,
+                    config);
+        } catch (InputException e) {
+            throw e;
         } catch (IOException | RuntimeException e) {
             throw damaged(file, String.valueOf(e.getMessage()), e);
         }
@@ -73,6 +89,28 @@ public final class TextTokenizer implements AutoCloseable {
      * @throws IllegalArgumentException when the text has half a surrogate pair
      */
     public int[] encode(String text) {
+        return specialTokens.map(special -> special.around(ids(text, false))).orElseGet(() -> ids(text, true));
+    }
+
+    private int[] encode(Document document) {
+        return switch (document) {
+            case Document.Text text -> encode(text.text());
+            // The template has written all special tokens, so none may be added.
+            case Document.Chat chat -> ids(chatTemplate(chat).render(chat), false);
+        };
+    }
+
+    private ChatTemplate chatTemplate(Document.Chat chat) {
+        Optional<ChatTemplate> known = chatTemplate.get();
+        if (known == null) {
+            known = ChatTemplate.of(file.toAbsolutePath().getParent(), config);
+            chatTemplate.set(known);
+        }
+        return known.orElseThrow(() -> new InputException(chat.place() + " is a conversation, but " + file.getParent()
+                + " has no chat template; put one into it as chat_template.jinja, or give text without roles"));
+    }
+
+    private int[] ids(String text, boolean withSpecialTokens) {
         if (!StandardCharsets.UTF_8.newEncoder().canEncode(text)) {
             throw new IllegalArgumentException("half a surrogate pair in the text");
         }
@@ -80,7 +118,7 @@ public final class TextTokenizer implements AutoCloseable {
         // ids.
         use.readLock().lock();
         try {
-            long encoding = encoding(text);
+            long encoding = encoding(text, withSpecialTokens);
             try {
                 return checked(encoding);
             } finally {
@@ -92,14 +130,14 @@ public final class TextTokenizer implements AutoCloseable {
     }
 
     /**
-     * The token ids of several texts, each encoded by itself, on all processors; the same ids as one after the other.
+     * The token ids of several documents, each encoded by itself, on all processors; the same ids as one after the other.
      *
-     * @throws InputException the one that the first text with a fault gives, whatever the order of work
+     * @throws InputException the one that the first document with a fault gives, whatever the order of work
      */
-    List<int[]> encodeAll(List<String> texts) {
-        // A parallel stream gives up at the first exception and lets other texts go on in the background, so an outcome
-        // is collected for every text before any is thrown.
-        List<Outcome> outcomes = texts.parallelStream().map(this::outcome).toList();
+    List<int[]> encodeAll(List<? extends Document> documents) {
+        // A parallel stream gives up at the first exception and lets others go on in the background, so an outcome
+        // is collected for every document before any is thrown.
+        List<Outcome> outcomes = documents.parallelStream().map(this::outcome).toList();
         return outcomes.stream().map(Outcome::tokens).toList();
     }
 
@@ -119,7 +157,7 @@ public final class TextTokenizer implements AutoCloseable {
         }
     }
 
-    private Outcome outcome(String text) {
+    private Outcome outcome(Document text) {
         try {
             return new Outcome.Encoded(encode(text));
         } catch (RuntimeException reason) {
@@ -127,9 +165,9 @@ public final class TextTokenizer implements AutoCloseable {
         }
     }
 
-    private long encoding(String text) {
+    private long encoding(String text, boolean withSpecialTokens) {
         try {
-            return TokenizersLibrary.LIB.encode(tokenizer.getHandle(), text, true);
+            return TokenizersLibrary.LIB.encode(tokenizer.getHandle(), text, withSpecialTokens);
         } catch (IllegalStateException e) {
             // The tokenizer was closed: a mistake of the caller, not of the file.
             throw e;
@@ -147,7 +185,7 @@ public final class TextTokenizer implements AutoCloseable {
         for (int i = 0; i < ids.length; i++) {
             if (ids[i] >= vocabularySize) {
                 String token = TokenizersLibrary.LIB.getTokens(encoding)[i];
-                throw new InputException(file + " gives the token " + ids[i] + " (" + JsonLines.quoted(token)
+                throw new InputException(file + " gives the token " + ids[i] + " (" + JsonText.quoted(token)
                         + ") but the model has " + vocabularySize
                         + " tokens (vocab_size in config.json); use the tokenizer that belongs to the model");
             }
@@ -229,7 +267,7 @@ public final class TextTokenizer implements AutoCloseable {
                     throw damaged(
                             file,
                             "its template \"" + template + "\" has the special token "
-                                    + JsonLines.quoted(token.textValue()) + ", which its special_tokens lack",
+                                    + JsonText.quoted(token.textValue()) + ", which its special_tokens lack",
                             null);
                 }
             }

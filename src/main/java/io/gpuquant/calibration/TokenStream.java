@@ -26,7 +26,7 @@ final class TokenStream {
     static long read(TextFile file, TextTokenizer tokenizer, Sink sink) {
         long given = 0;
         try (Documents documents = file.documents()) {
-            for (List<String> batch = batch(documents); !batch.isEmpty(); batch = batch(documents)) {
+            for (List<Document> batch = batch(documents); !batch.isEmpty(); batch = batch(documents)) {
                 for (int[] ids : tokenizer.encodeAll(batch)) {
                     given++;
                     if (!sink.accept(ids)) {
@@ -38,11 +38,11 @@ final class TokenStream {
         return given;
     }
 
-    private static List<String> batch(Documents documents) {
-        List<String> batch = new ArrayList<>();
+    private static List<Document> batch(Documents documents) {
+        List<Document> batch = new ArrayList<>();
         long characters = 0;
         while (characters < BATCH_CHARACTERS) {
-            String document = documents.next();
+            Document document = documents.next();
             if (document == null) {
                 break;
             }

@@ -22,6 +22,9 @@ final class AwqCommand implements Callable<Integer> {
     private final OutputOption output = new OutputOption();
 
     @Mixin
+    private final FormatOption format = new FormatOption();
+
+    @Mixin
     private final AwqOption method = new AwqOption();
 
     @Mixin
@@ -29,6 +32,9 @@ final class AwqCommand implements Callable<Integer> {
 
     @Mixin
     private final DeviceOption device = new DeviceOption();
+
+    @Mixin
+    private final TraceOption trace = new TraceOption();
 
     @Mixin
     private final RunOptions run = new RunOptions();
@@ -42,6 +48,6 @@ final class AwqCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         output.check();
-        return new QuantizationRun(spec.commandLine(), device, run).run(method.toOptions(output, calibration));
+        return new QuantizationRun(spec.commandLine(), device, trace, run).run(method.toOptions(output, format, calibration));
     }
 }

@@ -2,8 +2,10 @@ package io.gpuquant.cli;
 
 import io.gpuquant.UsageException;
 import io.gpuquant.format.AwqVersion;
+import io.gpuquant.format.PackedFormat;
 import io.gpuquant.job.QuantizationJobOptions;
 import io.gpuquant.job.QuantizationJobOptions.Objective;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** Options of how AWQ works. */
@@ -15,9 +17,8 @@ final class AwqOption {
     @Option(
             names = "--version",
             paramLabel = "GEMM|GEMV",
-            defaultValue = "GEMM",
-            description = "The layout of the checkpoint; vLLM and SGLang read GEMM only. Default: ${DEFAULT-VALUE}.")
-    private AwqVersion version = AwqVersion.GEMM;
+            description = "The layout within the format awq; vLLM and SGLang read GEMM only. Default: GEMM.")
+    private @Nullable AwqVersion version;
 
     @Option(
             names = "--zero-point",
@@ -58,13 +59,24 @@ final class AwqOption {
     private boolean propagate = true;
 
     /** The job as asked for. */
-    QuantizationJobOptions toOptions(OutputOption output, CalibrationOption calibration) {
+    QuantizationJobOptions toOptions(OutputOption output, FormatOption format, CalibrationOption calibration) {
         if (ratios < 0 || ratios > MOST_RATIOS) {
             throw new UsageException(
                     "--grid " + ratios + " is not a number of ratios; use 0 to " + MOST_RATIOS + ", 20 is usual");
         }
         QuantizationJobOptions.Awq method = new QuantizationJobOptions.Awq(
                 objective, ratios, !noDuo, !noClip, propagate, calibration.toCalibration(DEFAULT_LENGTH));
-        return output.toOptions(method, !zeroPoint, version);
+        return output.toOptions(method, !zeroPoint, layout(format.or(AwqVersion.GEMM)));
+    }
+
+    private PackedFormat layout(PackedFormat format) {
+        if (version == null) {
+            return format;
+        }
+        if (!(format instanceof AwqVersion)) {
+            throw new UsageException("--version " + version
+                    + " is a layout of the format awq; leave it out, or leave out --format " + format.formatName());
+        }
+        return version;
     }
 }

@@ -14,7 +14,7 @@ final class CalibrationOption {
     @Option(
             names = "--calibration",
             paramLabel = "FILE",
-            description = "Text like the model's users write: .jsonl with one document per line, or .txt."
+            description = "Text like the model's users write, or conversations with it: a " + TextFile.FORMATS + "."
                     + " Default: a mixed text that comes with gpuquant.")
     @Nullable
     Path file;
@@ -23,7 +23,9 @@ final class CalibrationOption {
             names = "--text-field",
             paramLabel = "NAME",
             defaultValue = TextFile.DEFAULT_TEXT_FIELD,
-            description = "The field of a .jsonl line that holds the text. Default: ${DEFAULT-VALUE}.")
+            description =
+                    "The field of a row that holds the text or the list of messages. Default: ${DEFAULT-VALUE}, else"
+                            + " messages or conversations.")
     String textField = TextFile.DEFAULT_TEXT_FIELD;
 
     @Option(

@@ -39,14 +39,14 @@ final class CompareCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init") // Set by picocli.
     private CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "BASE", description = "The folder of the original checkpoint.")
+    @Parameters(index = "0", paramLabel = "BASE", description = "The original. " + ModelLocation.DESCRIPTION)
     private Path base = Path.of("");
 
     @Parameters(
             index = "1..*",
             arity = "1..*",
             paramLabel = "QUANTIZED",
-            description = "Folders of checkpoints that were made from it.")
+            description = "Checkpoints that were made from it, by their folders or names.")
     private List<Path> quantized = List.of();
 
     @Mixin
@@ -86,12 +86,14 @@ final class CompareCommand implements Callable<Integer> {
         folders.addAll(quantized);
         List<OpenModel> models = new ArrayList<>();
         try {
+            Path original = ModelLocation.supported(spec, base);
             for (Path folder : folders) {
-                models.add(OpenModel.open(folder));
+                Path found = folder.equals(base) ? original : ModelLocation.supported(spec, folder);
+                models.add(OpenModel.open(found));
                 requireComparable(folder, models);
             }
             EvaluationText evaluation =
-                    text.read(base, models.getFirst().structure().config());
+                    text.read(original, models.getFirst().structure().config());
             return new ComparisonReport(
                     checkpoints(folders, models, evaluation),
                     text.text,

@@ -4,6 +4,7 @@ import io.gpuquant.UsageException;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceOptions;
 import io.gpuquant.device.Devices;
+import java.util.List;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
@@ -13,9 +14,10 @@ final class DeviceOption {
 
     @Option(
             names = "--device",
-            paramLabel = "auto|cuda:N|host",
+            paramLabel = "auto|cuda:N[,N]|host",
             defaultValue = "auto",
-            description = "Where to compute: a GPU if one is there (auto), a certain one, or the processor."
+            description = "Where to compute: a GPU if one is there (auto), a certain one, several for gptq and rtn"
+                    + " (cuda:0,1), or the processor."
                     + " Default: ${DEFAULT-VALUE}.")
     String device = "auto";
 
@@ -43,10 +45,19 @@ final class DeviceOption {
 
     /** Opens the device. */
     Device open() {
+        return Devices.installed().open(device, options());
+    }
+
+    /** Opens the device, or the devices if there are several. */
+    List<Device> openAll() {
+        return Devices.installed().openAll(device, options());
+    }
+
+    private DeviceOptions options() {
         if (threads < 1) {
             throw new UsageException("--threads " + threads + " is not a number of threads; use 1 or more");
         }
-        return Devices.installed().open(device, new DeviceOptions(memory, threads));
+        return new DeviceOptions(memory, threads);
     }
 
     /** Reads sizes such as {@code 512MB} or {@code 7.5GiB}. */

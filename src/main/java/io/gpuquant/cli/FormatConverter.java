@@ -1,6 +1,7 @@
 package io.gpuquant.cli;
 
 import io.gpuquant.format.AwqVersion;
+import io.gpuquant.format.CompressedTensors;
 import io.gpuquant.format.GptqVersion;
 import io.gpuquant.format.PackedFormat;
 import java.util.Map;
@@ -11,8 +12,11 @@ import picocli.CommandLine.TypeConversionException;
 /** Reads the name of a checkpoint format. */
 final class FormatConverter implements ITypeConverter<PackedFormat> {
 
-    private static final Map<String, PackedFormat> FORMATS =
-            new TreeMap<>(Map.of("gptq", GptqVersion.V1, "gptq_v2", GptqVersion.V2, "awq", AwqVersion.GEMM));
+    private static final Map<String, PackedFormat> FORMATS = new TreeMap<>(Map.of(
+            "gptq", GptqVersion.V1,
+            "gptq_v2", GptqVersion.V2,
+            "awq", AwqVersion.GEMM,
+            "compressed-tensors", CompressedTensors.PACK_QUANTIZED));
 
     @Override
     public PackedFormat convert(String text) {

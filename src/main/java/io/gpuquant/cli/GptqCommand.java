@@ -23,6 +23,9 @@ final class GptqCommand implements Callable<Integer> {
     private final OutputOption output = new OutputOption();
 
     @Mixin
+    private final FormatOption format = new FormatOption();
+
+    @Mixin
     private final GptqOption method = new GptqOption();
 
     @Mixin
@@ -32,11 +35,14 @@ final class GptqCommand implements Callable<Integer> {
     private final DeviceOption device = new DeviceOption();
 
     @Mixin
+    private final TraceOption trace = new TraceOption();
+
+    @Mixin
     private final RunOptions run = new RunOptions();
 
     @Override
     public Integer call() {
         output.check();
-        return new QuantizationRun(spec.commandLine(), device, run).run(method.toOptions(output, calibration));
+        return new QuantizationRun(spec.commandLine(), device, trace, run).run(method.toOptions(output, format, calibration));
     }
 }

@@ -2,7 +2,6 @@ package io.gpuquant.cli;
 
 import io.gpuquant.UsageException;
 import io.gpuquant.format.GptqVersion;
-import io.gpuquant.format.PackedFormat;
 import io.gpuquant.job.QuantizationJobOptions;
 import picocli.CommandLine.Option;
 
@@ -18,14 +17,6 @@ final class GptqOption {
             fallbackValue = "true",
             description = "Grids symmetric about zero (default), or each with its own zero point.")
     boolean symmetric = true;
-
-    @Option(
-            names = "--format",
-            paramLabel = "gptq|gptq_v2",
-            defaultValue = "gptq",
-            converter = FormatConverter.class,
-            description = "The version of the checkpoint format; every engine reads gptq. Default: ${DEFAULT-VALUE}.")
-    PackedFormat format = GptqVersion.V1;
 
     @Option(
             names = "--desc-act",
@@ -58,12 +49,12 @@ final class GptqOption {
     boolean mse;
 
     /** The job as asked for. */
-    QuantizationJobOptions toOptions(OutputOption output, CalibrationOption calibration) {
+    QuantizationJobOptions toOptions(OutputOption output, FormatOption format, CalibrationOption calibration) {
         if (!(damping > 0 && damping < 1)) {
             throw new UsageException("--damp " + damping + " is not a fraction between 0 and 1; 0.05 is usual");
         }
         QuantizationJobOptions.Gptq method = new QuantizationJobOptions.Gptq(
                 descAct, staticGroups, groupAware, damping, mse, calibration.toCalibration(DEFAULT_LENGTH));
-        return output.toOptions(method, symmetric, format);
+        return output.toOptions(method, symmetric, format.or(GptqVersion.V1));
     }
 }

@@ -19,6 +19,7 @@ import picocli.CommandLine.Command;
             CompareCommand.class,
             VerifyCommand.class,
             InspectCommand.class,
+            ConvertCommand.class,
             PlanCommand.class,
             DevicesCommand.class,
             SelftestCommand.class,

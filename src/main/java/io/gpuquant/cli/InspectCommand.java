@@ -1,5 +1,6 @@
 package io.gpuquant.cli;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.job.Inspection;
@@ -10,6 +11,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
+import java.util.stream.StreamSupport;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -31,7 +33,7 @@ final class InspectCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init") // Set by picocli.
     private CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "DIR", description = "The folder of a checkpoint.")
+    @Parameters(index = "0", paramLabel = "MODEL", description = ModelLocation.DESCRIPTION)
     private Path folder = Path.of("");
 
     @Option(
@@ -44,7 +46,7 @@ final class InspectCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Inspection inspection = Inspection.of(folder);
+        Inspection inspection = Inspection.of(ModelLocation.folder(spec, folder));
         PrintWriter out = spec.commandLine().getOut();
         if (run.json) {
             List<TensorListing.Entry> entries = tensors ? TensorListing.withRanges(folder) : TensorListing.of(folder);
@@ -68,11 +70,7 @@ final class InspectCommand implements Callable<Integer> {
         out.println(inspection
                 .quantization()
                 .map(config -> "quantized by " + config.path("quant_method").asText("an unnamed method") + ": "
-                        + config.path("bits").asText("?") + " bits, group size "
-                        + config.path("group_size").asText("?") + ", "
-                        + (isSymmetric(config) ? "symmetric" : "asymmetric")
-                        + (config.path("desc_act").asBoolean(false) ? ", act-order" : "") + ", "
-                        + inspection.quantizedLinears() + " linears")
+                        + scheme(config) + ", " + inspection.quantizedLinears() + " linears")
                 .orElse("not quantized"));
         if (!inspection.kept().isEmpty()) {
             out.println("not quantized in it: " + String.join(", ", inspection.kept()));
@@ -90,6 +88,29 @@ final class InspectCommand implements Callable<Integer> {
                     Sizes.format(kind.bytes()));
         }
         table.print(out);
+    }
+
+    private static String scheme(ObjectNode config) {
+        if (config.path("config_groups").isObject()) {
+            return StreamSupport.stream(config.path("config_groups").spliterator(), false)
+                    .map(group -> compressed(config, group))
+                    .collect(Collectors.joining("; "));
+        }
+        return config.path("bits").asText("?") + " bits, group size "
+                + config.path("group_size").asText("?") + ", "
+                + (isSymmetric(config) ? "symmetric" : "asymmetric")
+                + (config.path("desc_act").asBoolean(false) ? ", act-order" : "");
+    }
+
+    /** A group of linears of a compressed-tensors checkpoint. */
+    private static String compressed(ObjectNode config, JsonNode group) {
+        JsonNode weights = group.path("weights");
+        return group.path("format").asText(config.path("format").asText("?")) + ", "
+                + weights.path("num_bits").asText("?") + " bits, "
+                + (weights.path("group_size").isInt()
+                        ? "group size " + weights.path("group_size").asText()
+                        : "by " + weights.path("strategy").asText("?"))
+                + ", " + (weights.path("symmetric").asBoolean(true) ? "symmetric" : "asymmetric");
     }
 
     /** GPTQ says whether grids are symmetric, AWQ whether they have zero points. */

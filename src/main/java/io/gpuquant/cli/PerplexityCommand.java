@@ -31,7 +31,7 @@ final class PerplexityCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init") // Set by picocli.
     private CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "MODEL", description = "The folder of a checkpoint.")
+    @Parameters(index = "0", paramLabel = "MODEL", description = ModelLocation.DESCRIPTION)
     private Path model = Path.of("");
 
     @Mixin
@@ -47,14 +47,19 @@ final class PerplexityCommand implements Callable<Integer> {
     private final DeviceOption device = new DeviceOption();
 
     @Mixin
+    private final TraceOption trace = new TraceOption();
+
+    @Mixin
     private final RunOptions run = new RunOptions();
 
     @Override
     public Integer call() {
-        try (OpenModel opened = OpenModel.open(model)) {
-            EvaluationText evaluation = text.read(model, opened.structure().config());
+        Path folder = ModelLocation.supported(spec, model);
+        try (OpenModel opened = OpenModel.open(folder)) {
+            EvaluationText evaluation = text.read(folder, opened.structure().config());
             TokenScores scores;
-            try (Device where = device.open()) {
+            try (TraceOption.Timeline timeline = trace.start();
+                    Device where = timeline.watch(device.open())) {
                 Evaluator evaluator = new Evaluator(where, opened.structure(), opened.weights(where));
                 scores = evaluator.score(evaluation.sequences(), done -> {});
             }

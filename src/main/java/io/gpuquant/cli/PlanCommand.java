@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.UsageException;
 import io.gpuquant.device.Device;
+import io.gpuquant.hub.Hub;
 import io.gpuquant.job.Forecast;
 import io.gpuquant.job.MemoryPlan;
 import io.gpuquant.job.QuantizationJobOptions;
@@ -40,7 +41,10 @@ final class PlanCommand implements Callable<Integer> {
     private CommandSpec spec;
 
     @Mixin
-    private final OutputOption output = new OutputOption();
+    private final OutputOption output = new OutputOption(Hub.Parts.CONFIGURATION);
+
+    @Mixin
+    private final FormatOption format = new FormatOption();
 
     @Option(
             names = "--method",
@@ -95,11 +99,11 @@ final class PlanCommand implements Callable<Integer> {
         return switch (method) {
             case GPTQ -> {
                 refuseOptionsOf(awq);
-                yield gptq.toOptions(output, calibration);
+                yield gptq.toOptions(output, format, calibration);
             }
             case AWQ -> {
                 refuseOptionsOf(gptq);
-                yield awq.toOptions(output, calibration);
+                yield awq.toOptions(output, format, calibration);
             }
         };
     }
@@ -140,6 +144,11 @@ final class PlanCommand implements Callable<Integer> {
                         + memory.chunking().sequenceLength() + " tokens, "
                         + memory.chunking().perChunk() + " at once");
         facts.row("activations", placements(memory));
+        facts.row(
+                "weights",
+                memory.prefetch()
+                        ? "two layers on the device at once, the next one loaded ahead"
+                        : "one layer on the device at once");
         forecast.bytes()
                 .ifPresent(bytes -> facts.row(
                         "output",
@@ -199,6 +208,7 @@ final class PlanCommand implements Callable<Integer> {
         json.put("peak_device_bytes", memory.peakBytes());
         json.put("available_device_bytes", memory.room().availableBytes());
         json.put("host_bytes", memory.hostBytes());
+        json.put("prefetch", memory.prefetch());
         json.put("matrix_product_operations", forecast.operations());
         forecast.secondsOfProducts().ifPresent(seconds -> json.put("matrix_product_seconds", seconds));
         json.putObject("calibration")

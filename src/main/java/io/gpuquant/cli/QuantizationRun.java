@@ -23,19 +23,26 @@ final class QuantizationRun {
 
     private final CommandLine command;
     private final DeviceOption device;
+    private final TraceOption trace;
     private final RunOptions run;
 
-    QuantizationRun(CommandLine command, DeviceOption device, RunOptions run) {
+    QuantizationRun(CommandLine command, DeviceOption device, TraceOption trace, RunOptions run) {
         this.command = command;
         this.device = device;
+        this.trace = trace;
         this.run = run;
     }
 
     int run(QuantizationJobOptions options) {
         long start = System.nanoTime();
         JobResult result;
-        try (ProgressDisplay progress = new ProgressDisplay(command.getErr(), run.quiet)) {
-            result = new QuantizationJob(options, device::open, progress).run();
+        try (ProgressDisplay progress = new ProgressDisplay(command.getErr(), run.quiet);
+                TraceOption.Timeline timeline = trace.start()) {
+            result = QuantizationJob.onSeveral(
+                            options,
+                            () -> device.openAll().stream().map(timeline::watch).toList(),
+                            progress)
+                    .run();
         }
         double seconds = (System.nanoTime() - start) / 1e9;
         if (run.json) {

@@ -1,7 +1,6 @@
 package io.gpuquant.cli;
 
 import io.gpuquant.format.GptqVersion;
-import io.gpuquant.format.PackedFormat;
 import io.gpuquant.job.QuantizationJobOptions;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -27,13 +26,8 @@ final class RtnCommand implements Callable<Integer> {
     @Mixin
     private final OutputOption output = new OutputOption();
 
-    @Option(
-            names = "--format",
-            paramLabel = "gptq|gptq_v2|awq",
-            defaultValue = "gptq",
-            converter = FormatConverter.class,
-            description = "The checkpoint format; awq is the GEMM layout. Default: ${DEFAULT-VALUE}.")
-    private PackedFormat format = GptqVersion.V1;
+    @Mixin
+    private final FormatOption format = new FormatOption();
 
     @Option(
             names = "--sym",
@@ -47,12 +41,15 @@ final class RtnCommand implements Callable<Integer> {
     private final DeviceOption device = new DeviceOption();
 
     @Mixin
+    private final TraceOption trace = new TraceOption();
+
+    @Mixin
     private final RunOptions run = new RunOptions();
 
     @Override
     public Integer call() {
         output.check();
-        return new QuantizationRun(spec.commandLine(), device, run)
-                .run(output.toOptions(new QuantizationJobOptions.Rtn(), symmetric, format));
+        return new QuantizationRun(spec.commandLine(), device, trace, run)
+                .run(output.toOptions(new QuantizationJobOptions.Rtn(), symmetric, format.or(GptqVersion.V1)));
     }
 }

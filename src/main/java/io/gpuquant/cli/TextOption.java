@@ -19,14 +19,16 @@ final class TextOption {
             names = "--text",
             required = true,
             paramLabel = "FILE",
-            description = "The text: .jsonl with one document per line, or .txt.")
+            description = "The text: a " + TextFile.FORMATS + ".")
     Path text = Path.of("");
 
     @Option(
             names = "--text-field",
             paramLabel = "NAME",
             defaultValue = TextFile.DEFAULT_TEXT_FIELD,
-            description = "The field of a .jsonl line that holds the text. Default: ${DEFAULT-VALUE}.")
+            description =
+                    "The field of a row that holds the text or the list of messages. Default: ${DEFAULT-VALUE}, else"
+                            + " messages or conversations.")
     private String textField = TextFile.DEFAULT_TEXT_FIELD;
 
     @Option(

@@ -27,10 +27,13 @@ final class VerifyCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init") // Set by picocli.
     private CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "DIR", description = "The folder of a checkpoint.")
+    @Parameters(index = "0", paramLabel = "MODEL", description = ModelLocation.DESCRIPTION)
     private Path folder = Path.of("");
 
-    @Option(names = "--source", paramLabel = "DIR", description = "The folder of the original checkpoint.")
+    @Option(
+            names = "--source",
+            paramLabel = "MODEL",
+            description = "The original checkpoint, by its folder or its name.")
     private @Nullable Path source;
 
     @Mixin
@@ -38,7 +41,8 @@ final class VerifyCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Verification.Summary summary = new Verification(folder).check(Optional.ofNullable(source));
+        Verification.Summary summary = new Verification(ModelLocation.folder(spec, folder))
+                .check(Optional.ofNullable(source).map(original -> ModelLocation.folder(spec, original)));
         var out = spec.commandLine().getOut();
         if (run.json) {
             ObjectNode json = Json.object();

@@ -3,7 +3,8 @@ package io.gpuquant.device;
 import io.gpuquant.tensor.DType;
 
 /**
- * A machine that runs kernels and matrix products. Memory comes uninitialised. A device is used by one thread at a time.
+ * A machine that runs kernels and matrix products. Memory comes uninitialised. A device is used by one thread at a time, but
+ * for its transfer stream and for waiting for events.
  */
 public interface Device extends AutoCloseable {
 
@@ -24,8 +25,26 @@ public interface Device extends AutoCloseable {
     /** The stream that computes. */
     Stream stream();
 
-    /** The stream for copies that overlap with computing; the same as {@link #stream()} where nothing can overlap. */
+    /**
+     * The stream for copies of weights that overlap with computing; the same as {@link #stream()} where nothing can overlap.
+     * It may be used by another thread than the rest of the device, at the same time.
+     */
     Stream transferStream();
+
+    /** The stream for copies of activations to the device; the same as {@link #stream()} where nothing can overlap. */
+    default Stream uploadStream() {
+        return stream();
+    }
+
+    /** The stream for copies from the device; the same as {@link #stream()} where nothing can overlap. */
+    default Stream downloadStream() {
+        return stream();
+    }
+
+    /** Who is told what this process does, and when. */
+    default Trace trace() {
+        return Trace.OFF;
+    }
 
     /** Matrix products. */
     Blas blas();

@@ -2,9 +2,12 @@ package io.gpuquant.device;
 
 import io.gpuquant.ResourceException;
 import io.gpuquant.UsageException;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.ServiceLoader;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -12,6 +15,8 @@ import java.util.regex.Pattern;
 public final class Devices {
 
     private static final Pattern SELECTOR = Pattern.compile("([a-z]+)(?::(\\d{1,4}))?");
+
+    private static final Pattern SEVERAL = Pattern.compile("([a-z]+):(\\d{1,4}(?:,\\d{1,4})+)");
 
     private final List<DeviceProvider> providers;
 
@@ -39,6 +44,34 @@ public final class Devices {
     }
 
     /**
+     * Opens the devices that {@code selector} names: one, as {@link #open}, or several of a kind, as {@code cuda:0,1}.
+     *
+     * @throws UsageException when the selector names no devices, or one of them twice
+     * @throws ResourceException when one of them is not here
+     */
+    public List<Device> openAll(String selector, DeviceOptions options) {
+        Matcher matcher = SEVERAL.matcher(selector);
+        if (!matcher.matches()) {
+            return List.of(open(selector, options));
+        }
+        List<Integer> indices =
+                Arrays.stream(matcher.group(2).split(",")).map(Integer::valueOf).toList();
+        if (Set.copyOf(indices).size() < indices.size()) {
+            throw new UsageException("--device " + selector + " names a device twice; name each once");
+        }
+        List<Device> opened = new ArrayList<>();
+        try {
+            for (int index : indices) {
+                opened.add(open(matcher.group(1) + ":" + index, options));
+            }
+            return opened;
+        } catch (RuntimeException failure) {
+            opened.forEach(Device::close);
+            throw failure;
+        }
+    }
+
+    /**
      * Opens the device that {@code selector} names: {@code auto}, a kind such as {@code host}, or a kind and an index such
      * as {@code cuda:0}.
      *
@@ -55,6 +88,10 @@ public final class Devices {
             throw new ResourceException("no device was found; 'gpuquant devices' says why");
         }
         Matcher matcher = SELECTOR.matcher(selector);
+        if (SEVERAL.matcher(selector).matches()) {
+            throw new UsageException(
+                    "--device " + selector + " names several devices, which only gptq and rtn can use; name one");
+        }
         if (!matcher.matches()) {
             throw new UsageException("--device " + selector + " is not a device; use auto, host or cuda:N");
         }

@@ -33,6 +33,11 @@ public interface Stream {
     /** Marks the end of the work queued so far. */
     Event record();
 
+    /** Marks the time at which the work queued so far ends; it costs more than an event. */
+    default TimeMark mark() {
+        return new TimeMark.OfHost();
+    }
+
     /** Makes later work of this stream wait for an event. */
     void await(Event event);
 

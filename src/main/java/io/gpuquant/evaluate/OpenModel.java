@@ -7,6 +7,8 @@ import io.gpuquant.format.AwqConfig;
 import io.gpuquant.format.AwqScheme;
 import io.gpuquant.format.GptqConfig;
 import io.gpuquant.format.GptqScheme;
+import io.gpuquant.format.PackQuantizedConfig;
+import io.gpuquant.format.PackQuantizedScheme;
 import io.gpuquant.format.PackedLinear;
 import io.gpuquant.format.PackedScheme;
 import io.gpuquant.model.CheckpointWeights;
@@ -20,7 +22,7 @@ import io.gpuquant.tensor.HostTensor;
 import java.nio.file.Path;
 import java.util.Optional;
 
-/** A checkpoint of any readable format, ready to be computed with: plain, GPTQ or AWQ. */
+/** A checkpoint of any readable format, ready to be computed with: plain, GPTQ, AWQ or compressed-tensors. */
 public final class OpenModel implements AutoCloseable {
 
     private final Checkpoint checkpoint;
@@ -45,7 +47,12 @@ public final class OpenModel implements AutoCloseable {
         return new OpenModel(checkpoint, ModelStructure.of(config), scheme);
     }
 
-    private static PackedScheme scheme(Path folder, ObjectNode object) {
+    /**
+     * The scheme that a {@code quantization_config} describes.
+     *
+     * @throws InputException when it is of a format that cannot be read
+     */
+    public static PackedScheme scheme(Path folder, ObjectNode object) {
         Path file = folder.resolve("config.json");
         if (GptqConfig.isGptq(object)) {
             return GptqConfig.read(object, file);
@@ -53,9 +60,12 @@ public final class OpenModel implements AutoCloseable {
         if (AwqConfig.isAwq(object)) {
             return AwqConfig.read(object, file);
         }
+        if (PackQuantizedConfig.isCompressedTensors(object)) {
+            return PackQuantizedConfig.read(object, file);
+        }
         throw new InputException(file + " says that the checkpoint is quantized by "
                 + object.path("quant_method").asText("an unknown method")
-                + "; only plain, GPTQ and AWQ checkpoints can be computed with");
+                + "; only plain, GPTQ, AWQ and compressed-tensors checkpoints can be computed with");
     }
 
     /** The files. */
@@ -85,6 +95,7 @@ public final class OpenModel implements AutoCloseable {
             case GptqScheme gptq ->
                 "GPTQ " + bits + (gptq.descAct() ? " act-order" : "") + (gptq.symmetric() ? "" : " asym");
             case AwqScheme awq -> "AWQ " + bits + " " + awq.version();
+            case PackQuantizedScheme packed -> "compressed-tensors " + bits + (packed.symmetric() ? "" : " asym");
         };
     }
 

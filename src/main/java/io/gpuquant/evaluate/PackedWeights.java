@@ -3,6 +3,7 @@ package io.gpuquant.evaluate;
 import io.gpuquant.device.Device;
 import io.gpuquant.format.AwqScheme;
 import io.gpuquant.format.GptqScheme;
+import io.gpuquant.format.PackQuantizedScheme;
 import io.gpuquant.format.PackedScheme;
 import io.gpuquant.format.TensorReader;
 import io.gpuquant.model.WeightSource;
@@ -24,6 +25,7 @@ public final class PackedWeights {
         return switch (scheme) {
             case GptqScheme gptq -> new GptqWeights(device, reader, gptq, linearType, others);
             case AwqScheme awq -> new AwqWeights(device, reader, awq, linearType, others);
+            case PackQuantizedScheme packed -> new PackQuantizedWeights(device, reader, packed, linearType, others);
         };
     }
 }

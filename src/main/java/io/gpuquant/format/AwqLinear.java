@@ -61,32 +61,53 @@ public record AwqLinear(AwqScheme scheme, int in, int out, HostTensor codes, Hos
 
     @Override
     public int code(int inputFeature, int outputFeature) {
-        return isGemm()
-                ? gemmNibble(codes, inputFeature, outputFeature)
-                : new BitStream(codes.data(), (long) outputFeature * (in / AwqScheme.PER_WORD), 1, scheme.bits())
-                        .value(inputFeature);
+        return codeStream(inputFeature, outputFeature).value(codeIndex(inputFeature, outputFeature));
     }
 
     @Override
     public int zero(int group, int outputFeature) {
-        return isGemm()
-                ? gemmNibble(zeros, group, outputFeature)
-                : new BitStream(zeros.data(), (long) outputFeature * scheme.paddedZeroWords(in), 1, scheme.bits())
-                        .value(group);
-    }
-
-    private int gemmNibble(HostTensor tensor, int row, int outputFeature) {
-        long word = (long) row * (out / AwqScheme.PER_WORD) + outputFeature / AwqScheme.PER_WORD;
-        return new BitStream(tensor.data(), word, 1, scheme.bits())
-                .value(GEMM_NIBBLES.get(outputFeature % AwqScheme.PER_WORD));
+        return zeroStream(group, outputFeature).value(zeroIndex(group, outputFeature));
     }
 
     @Override
     public float scale(int group, int outputFeature) {
-        long index = isGemm()
+        return Elements.floatAt(scales.data(), scales.dtype(), scaleIndex(group, outputFeature));
+    }
+
+    /** The word, or the row of words, that a code is in. */
+    BitStream codeStream(int inputFeature, int outputFeature) {
+        return isGemm()
+                ? gemmWord(codes, inputFeature, outputFeature)
+                : new BitStream(codes.data(), (long) outputFeature * (in / AwqScheme.PER_WORD), 1, scheme.bits());
+    }
+
+    /** Where a code is in its stream. */
+    int codeIndex(int inputFeature, int outputFeature) {
+        return isGemm() ? GEMM_NIBBLES.get(outputFeature % AwqScheme.PER_WORD) : inputFeature;
+    }
+
+    /** The word, or the row of words, that a zero point is in. */
+    BitStream zeroStream(int group, int outputFeature) {
+        return isGemm()
+                ? gemmWord(zeros, group, outputFeature)
+                : new BitStream(zeros.data(), (long) outputFeature * scheme.paddedZeroWords(in), 1, scheme.bits());
+    }
+
+    /** Where a zero point is in its stream. */
+    int zeroIndex(int group, int outputFeature) {
+        return isGemm() ? GEMM_NIBBLES.get(outputFeature % AwqScheme.PER_WORD) : group;
+    }
+
+    /** The element of the scales that is a group's. */
+    long scaleIndex(int group, int outputFeature) {
+        return isGemm()
                 ? (long) group * out + outputFeature
                 : (long) outputFeature * scheme.paddedZeroWords(in) * AwqScheme.PER_WORD + group;
-        return Elements.floatAt(scales.data(), scales.dtype(), index);
+    }
+
+    private BitStream gemmWord(HostTensor tensor, int row, int outputFeature) {
+        long word = (long) row * (out / AwqScheme.PER_WORD) + outputFeature / AwqScheme.PER_WORD;
+        return new BitStream(tensor.data(), word, 1, scheme.bits());
     }
 
     @Override

@@ -1,6 +1,7 @@
 package io.gpuquant.format;
 
 import io.gpuquant.safetensors.TensorSpec;
+import java.lang.foreign.Arena;
 import java.util.List;
 import java.util.Optional;
 
@@ -10,7 +11,7 @@ import java.util.Optional;
  * @param groupSize input features that share a scale; -1 for all of a linear
  * @param symmetric whether every zero point is 8; zero points are stored all the same
  */
-public record AwqScheme(int groupSize, boolean symmetric, AwqVersion version) implements PackedScheme {
+public record AwqScheme(int groupSize, boolean symmetric, AwqVersion version) implements TargetScheme {
 
     /** Values of a word. */
     static final int PER_WORD = 8;
@@ -57,6 +58,21 @@ public record AwqScheme(int groupSize, boolean symmetric, AwqVersion version) im
     @Override
     public String codes(String module) {
         return new AwqTensors(module).codes();
+    }
+
+    @Override
+    public String zeros(String module) {
+        return new AwqTensors(module).zeros();
+    }
+
+    @Override
+    public String scales(String module) {
+        return new AwqTensors(module).scales();
+    }
+
+    @Override
+    public LinearBuilder builder(String module, int in, int out, Arena arena) {
+        return new AwqBuilder(this, module, in, out, arena);
     }
 
     @Override

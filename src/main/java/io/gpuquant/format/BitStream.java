@@ -1,9 +1,10 @@
 package io.gpuquant.format;
 
+import io.gpuquant.tensor.Elements;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Reads values of a few bits from a little-endian bit stream that is laid out in 32-bit words at a fixed distance: value
+ * Reads and writes values of a few bits in a little-endian bit stream that is laid out in 32-bit words at a fixed distance: value
  * {@code i} is the bits {@code i * bits} to {@code (i + 1) * bits - 1}, bit 0 being the lowest of the first word.
  */
 final class BitStream {
@@ -30,10 +31,19 @@ final class BitStream {
         for (int i = 0; i < bits; i++) {
             long position = index * bits + i;
             long word = firstWord + position / Integer.SIZE * wordStride;
-            int set = words.get(io.gpuquant.tensor.Elements.INT, word * Integer.BYTES)
-                    >>> (int) (position % Integer.SIZE);
+            int set = words.get(Elements.INT, word * Integer.BYTES) >>> (int) (position % Integer.SIZE);
             value |= (set & 1) << i;
         }
         return value;
+    }
+
+    /** Sets a value whose bits are all zero. */
+    void set(long index, int value) {
+        for (int i = 0; i < bits; i++) {
+            long position = index * bits + i;
+            long at = (firstWord + position / Integer.SIZE * wordStride) * Integer.BYTES;
+            int word = words.get(Elements.INT, at) | (value >>> i & 1) << (int) (position % Integer.SIZE);
+            words.set(Elements.INT, at, word);
+        }
     }
 }

@@ -51,6 +51,16 @@ public record GptqScheme(int bits, int groupSize, boolean symmetric, boolean des
     }
 
     @Override
+    public String zeros(String module) {
+        return new GptqTensors(module).zeros();
+    }
+
+    @Override
+    public String scales(String module) {
+        return new GptqTensors(module).scales();
+    }
+
+    @Override
     public GptqLinear read(TensorReader reader, String module) {
         return GptqLinear.read(reader, new GptqTensors(module), this);
     }

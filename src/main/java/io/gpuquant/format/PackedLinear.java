@@ -4,7 +4,7 @@ package io.gpuquant.format;
  * A quantized linear, read on the processor, one value at a time, by code that has nothing in common with the kernels that
  * write the format and those that engines read it with: what both agree on is in the file.
  */
-public sealed interface PackedLinear permits GptqLinear, AwqLinear {
+public sealed interface PackedLinear permits GptqLinear, AwqLinear, PackQuantizedLinear {
 
     /** Input features. */
     int in();

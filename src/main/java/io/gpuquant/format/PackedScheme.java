@@ -1,11 +1,12 @@
 package io.gpuquant.format;
 
 import io.gpuquant.safetensors.TensorSpec;
+import io.gpuquant.tensor.DType;
 import java.util.List;
 import java.util.Optional;
 
 /** What every quantized linear of a checkpoint has in common, and how such a linear lies on disk. */
-public sealed interface PackedScheme permits GptqScheme, AwqScheme {
+public sealed interface PackedScheme permits GptqScheme, TargetScheme {
 
     /** Bits of a code. */
     int bits();
@@ -26,6 +27,20 @@ public sealed interface PackedScheme permits GptqScheme, AwqScheme {
         return (in + groupSize(in) - 1) / groupSize(in);
     }
 
+    /** The type of the scales that are written. */
+    default DType scaleType() {
+        return DType.F16;
+    }
+
+    /**
+     * The type in which engines expect the bias of a quantized linear.
+     *
+     * @param original its type before
+     */
+    default DType biasType(DType original) {
+        return DType.F16;
+    }
+
     /** What a linear of this size has that cannot be stored, to be read after "it has"; empty when it can be. */
     Optional<String> obstacle(int in, int out);
 
@@ -34,6 +49,12 @@ public sealed interface PackedScheme permits GptqScheme, AwqScheme {
 
     /** The tensor with the codes of a linear. */
     String codes(String module);
+
+    /** The tensor with its zero points. */
+    String zeros(String module);
+
+    /** The tensor with its scales. */
+    String scales(String module);
 
     /**
      * Finds the tensors of a linear and checks their types and shapes against each other.

@@ -2,6 +2,7 @@ package io.gpuquant.job;
 
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceMatrix;
+import io.gpuquant.device.Trace;
 import io.gpuquant.kernels.ConvertKernels;
 import io.gpuquant.model.DecoderLayer;
 import io.gpuquant.model.LayerPass;
@@ -59,12 +60,10 @@ final class AwqLayerQuantizer implements LayerQuantizer {
         if (calibration == null) {
             throw new IllegalArgumentException("AWQ without calibration data");
         }
-        LayerPass.Residual residual = method.propagate() ? LayerPass.Residual.KEPT : LayerPass.Residual.UPDATED;
         try (LayerWeights weights = settings.loader().apply(layer);
                 LayerObservation seen = new LayerObservation(
                         device, calibration.hidden().chunking(), this::isQuantized, this::isJudgedByModule)) {
-            calibration.layers().observe(weights, calibration.hidden(), seen, residual);
-            seen.complete(layer);
+            observe(layer, weights, calibration, seen);
             Map<Stage.Kind, float[]> scales = search(layer, weights, seen, calibration.layers());
             foldIntoNorm(layer.attentionNorm(), weights.attentionNorm(), Stage.Kind.ATTENTION_IN, scales);
             foldIntoNorm(layer.mlpNorm(), weights.mlpNorm(), Stage.Kind.MLP_IN, scales);
@@ -74,8 +73,18 @@ final class AwqLayerQuantizer implements LayerQuantizer {
                 }
             }
             if (method.propagate()) {
-                calibration.layers().run(weights, calibration.hidden());
+                try (Trace.Span span = device.trace().begin("pass quantized layer")) {
+                    calibration.layers().run(weights, calibration.hidden());
+                }
             }
+        }
+    }
+
+    private void observe(DecoderLayer layer, LayerWeights weights, CalibrationPass calibration, LayerObservation seen) {
+        LayerPass.Residual residual = method.propagate() ? LayerPass.Residual.KEPT : LayerPass.Residual.UPDATED;
+        try (Trace.Span span = device.trace().begin("observe layer")) {
+            calibration.layers().observe(weights, calibration.hidden(), seen, residual);
+            seen.complete(layer);
         }
     }
 
@@ -96,7 +105,10 @@ final class AwqLayerQuantizer implements LayerQuantizer {
         for (Stage.Kind kind : Stage.Kind.values()) {
             Optional<AwqGroup> group = AwqGroup.of(layer, kind, this::isQuantized);
             if (group.isPresent()) {
-                ScaleSearch.Found found = search(kind, weights, seen, pass);
+                ScaleSearch.Found found;
+                try (Trace.Span span = device.trace().begin("search scales of " + kind)) {
+                    found = search(kind, weights, seen, pass);
+                }
                 found.scales().ifPresent(values -> scales.put(kind, values));
                 scaleReports.add(new ScaleReport(
                         group.get().previous(),
@@ -139,7 +151,7 @@ final class AwqLayerQuantizer implements LayerQuantizer {
                 download(norm), scales.get(consumer), settings.types().apply(tensor));
         device.stream().copyToDevice(MemorySegment.ofArray(fold.values()), norm);
         scales.computeIfPresent(consumer, (kind, old) -> fold.scales());
-        settings.output().write(tensor, fold.bytes());
+        settings.output().send(tensor, fold.bytes());
     }
 
     private void quantize(StageWeights weights, DeviceMatrix gram, Map<Stage.Kind, float[]> scales) {
@@ -179,7 +191,7 @@ final class AwqLayerQuantizer implements LayerQuantizer {
         return all;
     }
 
-    /** Divides the bias of the linear whose rows are divided; the format has it in F16. */
+    /** Divides the bias of the linear whose rows are divided, in the type that the format has it in. */
     private void foldIntoBias(StageWeights weights, float @Nullable [] outputScales) {
         Stage stage = weights.stage();
         DeviceMatrix biases = weights.bias();
@@ -194,9 +206,10 @@ final class AwqLayerQuantizer implements LayerQuantizer {
         if (outputScales != null) {
             System.arraycopy(outputScales, first, scales, 0, scales.length);
         }
-        NormFold fold = NormFold.ofBias(download(bias), scales, linear.biasName());
+        DType dtype = settings.scheme().biasType(settings.types().apply(linear.biasName()));
+        NormFold fold = NormFold.ofBias(download(bias), scales, dtype, linear.biasName());
         device.stream().copyToDevice(MemorySegment.ofArray(fold.values()), bias);
-        settings.output().write(linear.biasName(), fold.bytes());
+        settings.output().send(linear.biasName(), fold.bytes());
     }
 
     private float[] download(DeviceMatrix vector) {

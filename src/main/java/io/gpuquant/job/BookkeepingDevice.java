@@ -35,6 +35,7 @@ final class BookkeepingDevice implements Device {
     private final UnaryOperator<DType> operandType;
     private final MemoryLedger ledger;
     private final Stream stream = new IdleStream();
+    private final Stream copies;
     private final Map<String, Long> held = new LinkedHashMap<>();
     private final List<MemoryPlan.Stage> stages = new ArrayList<>();
     private String stage = "";
@@ -46,11 +47,12 @@ final class BookkeepingDevice implements Device {
     private long operations;
 
     /**
-     * @param operandType as {@link Device#operandType}
+     * @param room of the device whose books are kept
      */
-    BookkeepingDevice(DeviceInfo info, UnaryOperator<DType> operandType) {
-        this.info = info;
-        this.operandType = operandType;
+    BookkeepingDevice(Room room) {
+        info = room.info();
+        operandType = room.operandType();
+        copies = room.overlaps() ? new IdleStream() : stream;
         ledger = new MemoryLedger(info.id(), Long.MAX_VALUE);
     }
 
@@ -134,7 +136,17 @@ final class BookkeepingDevice implements Device {
 
     @Override
     public Stream transferStream() {
-        return stream;
+        return copies;
+    }
+
+    @Override
+    public Stream uploadStream() {
+        return copies;
+    }
+
+    @Override
+    public Stream downloadStream() {
+        return copies;
     }
 
     @Override

@@ -10,7 +10,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Set;
 
-/** Writes the tensors that are not quantized: byte for byte, but for the biases of quantized linears, which become F16. */
+/** Writes the tensors that are not quantized: byte for byte, but for the biases of quantized linears, which get the type that the format has them in. */
 final class CopiedTensors {
 
     private CopiedTensors() {}

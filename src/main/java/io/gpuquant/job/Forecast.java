@@ -69,7 +69,8 @@ public record Forecast(
         CalibrationOptions sampling = calibration.samplingFor(config);
         Chunking chunking = Chunking.of(sampling.samples(), sampling.sequenceLength());
         if (!hasWeights(options.model())) {
-            Preflight.Choices choices = Preflight.choose(options, config);
+            Preflight.Choices choices = Preflight.choose(
+                    options, config, structure -> config.dtype().orElse(DType.F16));
             DType type = config.dtype().orElse(DType.F16);
             MemoryPlan memory = Rehearsal.of(room, options, choices, type).plan(chunking);
             return new Forecast(

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.InputException;
 import io.gpuquant.format.GptqTensors;
+import io.gpuquant.format.PackQuantizedTensors;
 import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.safetensors.TensorInfo;
 import io.gpuquant.tensor.DType;
@@ -66,7 +67,7 @@ public record Inspection(
                 byPattern
                         .computeIfAbsent(pattern(info.name()), key -> new ArrayList<>())
                         .add(info);
-                quantized += GptqTensors.isCodes(info.name()) ? 1 : 0;
+                quantized += GptqTensors.isCodes(info.name()) || PackQuantizedTensors.isCodes(info.name()) ? 1 : 0;
             }
             return new Inspection(
                     folder,

@@ -22,7 +22,7 @@ import java.util.function.Predicate;
 final class LayerObservation implements StageInputs, AutoCloseable {
 
     /**
-     * Tokens that the output of a module is compared for, about. Whole chunks, evenly spread over the calibration set, whose
+     * Tokens that the output of a module is compared for, about. Whole blocks, evenly spread over the calibration set, whose
      * order is already random; with no more tokens than this, all of them.
      */
     static final int SEARCH_TOKENS = 8192;
@@ -30,7 +30,7 @@ final class LayerObservation implements StageInputs, AutoCloseable {
     private final Device device;
     private final Chunking chunking;
     private final AwqKernels kernels;
-    private final List<Integer> searchChunks;
+    private final List<Integer> searchBlocks;
     private final Predicate<Stage> isWanted;
     private final Predicate<Stage> isKept;
     private final List<DeviceMatrix> owned = new ArrayList<>();
@@ -48,21 +48,21 @@ final class LayerObservation implements StageInputs, AutoCloseable {
         this.isWanted = isWanted;
         this.isKept = isKept;
         kernels = new AwqKernels(device.stream());
-        searchChunks = searchChunks(chunking);
+        searchBlocks = searchBlocks(chunking);
     }
 
-    /** Whole chunks, evenly spread. */
-    static List<Integer> searchChunks(Chunking chunking) {
-        int wanted = Math.clamp(SEARCH_TOKENS / chunking.mostTokens(), 1, chunking.count());
-        List<Integer> chunks = new ArrayList<>();
+    /** Whole blocks, evenly spread. */
+    static List<Integer> searchBlocks(Chunking chunking) {
+        int wanted = Math.clamp(SEARCH_TOKENS / chunking.blockTokens(), 1, chunking.blocks());
+        List<Integer> blocks = new ArrayList<>();
         for (int i = 0; i < wanted; i++) {
-            chunks.add((int) ((long) i * chunking.count() / wanted));
+            blocks.add((int) ((long) i * chunking.blocks() / wanted));
         }
-        return chunks;
+        return blocks;
     }
 
     @Override
-    public void input(Stage stage, int chunk, DeviceMatrix x) {
+    public void input(Stage stage, int block, DeviceMatrix x) {
         if (!isWanted.test(stage)) {
             return;
         }
@@ -72,7 +72,7 @@ final class LayerObservation implements StageInputs, AutoCloseable {
                 stage.kind(), kind -> cleared("sums of inputs", DType.F32, AwqKernels.BANDS, stage.in()));
         device.blas().addGram(device.stream(), x, gram);
         kernels.addAbsoluteSums(x, sum);
-        if (isKept.test(stage) && searchChunks.contains(chunk)) {
+        if (isKept.test(stage) && searchBlocks.contains(block)) {
             DeviceMatrix copy =
                     DeviceMatrix.allocate(device, "inputs for the search", x.dtype(), x.rows(), x.columns());
             owned.add(copy);
@@ -111,7 +111,7 @@ final class LayerObservation implements StageInputs, AutoCloseable {
         return new Mean(Objects.requireNonNull(sums.get(kind)), chunking.totalTokens());
     }
 
-    /** Some inputs as they were, chunk by chunk. */
+    /** Some inputs as they were, block by block. */
     List<DeviceMatrix> kept(Stage.Kind kind) {
         return kept.getOrDefault(kind, List.of());
     }

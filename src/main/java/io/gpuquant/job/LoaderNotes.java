@@ -4,14 +4,15 @@ import io.gpuquant.format.AwqScheme;
 import io.gpuquant.format.AwqVersion;
 import io.gpuquant.format.GptqScheme;
 import io.gpuquant.format.GptqVersion;
+import io.gpuquant.format.PackQuantizedScheme;
 import io.gpuquant.format.PackedScheme;
 import io.gpuquant.model.LinearSpec;
 import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Which inference engines will refuse or slow down what is about to be made. From the source of vLLM (auto_gptq.py, auto_awq.py and their
- * Marlin kernels), transformers and GPTQModel as of autumn 2026.
+ * Which inference engines will refuse or slow down what is about to be made. From the source of vLLM (auto_gptq.py, auto_awq.py,
+ * compressed_tensors_wNa16.py and their Marlin kernels), transformers and GPTQModel as of autumn 2026.
  */
 final class LoaderNotes {
 
@@ -27,6 +28,7 @@ final class LoaderNotes {
         return switch (scheme) {
             case GptqScheme gptq -> ofGptq(gptq, quantized);
             case AwqScheme awq -> ofAwq(awq, quantized);
+            case PackQuantizedScheme packed -> ofPackQuantized(packed, quantized);
         };
     }
 
@@ -63,6 +65,22 @@ final class LoaderNotes {
         }
         if (scheme.version() == GptqVersion.V2) {
             notes.add("the format gptq_v2 loads in GPTQModel and transformers; vLLM reads gptq");
+        }
+        return notes;
+    }
+
+    private static List<String> ofPackQuantized(PackQuantizedScheme scheme, List<LinearSpec> quantized) {
+        List<String> notes = new ArrayList<>();
+        if (scheme.bits() != 4 && scheme.bits() != 8) {
+            notes.add("vLLM and SGLang load compressed-tensors checkpoints of 4 and 8 bits only; this one ("
+                    + scheme.bits() + "-bit) is for transformers with the package compressed-tensors");
+        } else if (!MARLIN_GROUPS.contains(scheme.groupSize())) {
+            notes.add("vLLM's fast kernels take --group-size 32, 64, 128 or -1; with " + scheme.groupSize()
+                    + " it falls back to slow ones or refuses");
+        } else if (scheme.bits() == 8 && !scheme.symmetric()) {
+            notes.add("vLLM's fast kernels take zero points with 4 bits only; with 8 bits use symmetric grids");
+        } else {
+            addTileNote(notes, "pads", quantized);
         }
         return notes;
     }

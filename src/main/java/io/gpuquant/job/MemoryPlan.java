@@ -9,15 +9,24 @@ import java.util.List;
 import java.util.stream.Collectors;
 
 /**
- * What a calibration run holds on a device at once, and where the activations of all tokens go: on the device if they fit,
- * else the largest first to memory of this process. Nothing of it is estimated: it comes of a {@link Rehearsal}.
+ * What a calibration run holds on a device at once, and how it makes do with that: how many tokens are computed with at once,
+ * where the activations of all tokens go (on the device if they fit, else the largest first to memory of this process), and
+ * whether the next layer's weights are loaded while a layer is computed. None of it changes a bit of the result, and nothing of
+ * it is estimated: it comes of a {@link Rehearsal}.
  *
+ * @param prefetch whether the weights of two layers are on the device at once
  * @param stages what is held when the most is held, for each step of the run; all layers are alike
  * @param hostBytes memory of this process for activations that the device has no room for
  * @param layerOperations multiplications and additions of a layer's matrix products
  */
 public record MemoryPlan(
-        Room room, Chunking chunking, Placements placements, List<Stage> stages, long hostBytes, long layerOperations) {
+        Room room,
+        Chunking chunking,
+        Placements placements,
+        boolean prefetch,
+        List<Stage> stages,
+        long hostBytes,
+        long layerOperations) {
 
     /**
      * Where the activations of all tokens are kept.

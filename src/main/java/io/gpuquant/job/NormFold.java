@@ -46,18 +46,19 @@ record NormFold(float[] values, float[] scales, MemorySegment bytes) {
     }
 
     /**
-     * The part of a bias that belongs to a linear whose rows are divided, in the type that biases have in the format.
+     * The part of a bias that belongs to a linear whose rows are divided.
      *
+     * @param dtype that biases have in the format
      * @param tensor for messages
      */
-    static NormFold ofBias(float[] bias, float[] scales, String tensor) {
+    static NormFold ofBias(float[] bias, float[] scales, DType dtype, String tensor) {
         float[] values = new float[bias.length];
-        MemorySegment stored = MemorySegment.ofArray(new byte[Math.toIntExact(DType.F16.bytes(bias.length))]);
+        MemorySegment stored = MemorySegment.ofArray(new byte[Math.toIntExact(dtype.bytes(bias.length))]);
         for (int i = 0; i < bias.length; i++) {
-            values[i] = rounded(stored, DType.F16, i, bias[i] / scales[i]);
+            values[i] = rounded(stored, dtype, i, bias[i] / scales[i]);
             if (!Float.isFinite(values[i])) {
                 throw new InputException(tensor + " has the value " + bias[i] / scales[i] + " at element " + i
-                        + " after scaling, which does not fit F16, the type of biases in this format");
+                        + " after scaling, which does not fit " + dtype + ", the type of biases in this format");
             }
         }
         return new NormFold(values, scales, stored);

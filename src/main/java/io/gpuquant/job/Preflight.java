@@ -7,9 +7,12 @@ import io.gpuquant.Version;
 import io.gpuquant.format.AwqConfig;
 import io.gpuquant.format.AwqScheme;
 import io.gpuquant.format.AwqVersion;
+import io.gpuquant.format.CompressedTensors;
 import io.gpuquant.format.GptqConfig;
 import io.gpuquant.format.GptqScheme;
 import io.gpuquant.format.GptqVersion;
+import io.gpuquant.format.PackQuantizedConfig;
+import io.gpuquant.format.PackQuantizedScheme;
 import io.gpuquant.format.PackedScheme;
 import io.gpuquant.model.LinearSpec;
 import io.gpuquant.model.ModelConfig;
@@ -25,6 +28,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import java.util.stream.Stream;
 
 /** Checks everything that can be known to fail before any work is done, and decides the rest. */
@@ -45,7 +49,13 @@ final class Preflight {
      */
     static QuantizationPlan plan(
             QuantizationJobOptions options, Checkpoint checkpoint, ModelConfig config, long maxShardBytes) {
-        Choices choices = choose(options, config);
+        Choices choices = choose(
+                options,
+                config,
+                structure -> checkpoint
+                        .find(structure.leadingWeight())
+                        .map(TensorInfo::dtype)
+                        .orElse(DType.F16));
         ModelStructure structure = choices.structure();
         requireTensors(structure, checkpoint);
         PackedScheme scheme = choices.scheme();
@@ -68,15 +78,20 @@ final class Preflight {
     record Choices(
             ModelStructure structure, PackedScheme scheme, List<LinearDecision> decisions, List<String> warnings) {}
 
-    /** Decides what needs no weights to be decided. */
-    static Choices choose(QuantizationJobOptions options, ModelConfig config) {
+    /**
+     * Decides what needs no weights to be decided.
+     *
+     * @param modelType the type of a model's weights
+     */
+    static Choices choose(
+            QuantizationJobOptions options, ModelConfig config, Function<ModelStructure, DType> modelType) {
         config.quantizationConfig().ifPresent(existing -> {
             throw new InputException(options.model() + " is already quantized ("
                     + existing.path("quant_method").asText("method not given")
                     + "); give the original checkpoint");
         });
         ModelStructure structure = ModelStructure.of(config);
-        PackedScheme scheme = scheme(options, structure);
+        PackedScheme scheme = scheme(options, structure, modelType.apply(structure));
         List<LinearDecision> decisions = decide(structure, scheme);
         List<LinearSpec> quantized = decisions.stream()
                 .filter(LinearDecision::quantized)
@@ -129,7 +144,7 @@ final class Preflight {
         }
     }
 
-    private static PackedScheme scheme(QuantizationJobOptions options, ModelStructure structure) {
+    private static PackedScheme scheme(QuantizationJobOptions options, ModelStructure structure, DType modelType) {
         int groupSize = options.groupSize();
         if (groupSize != -1) {
             for (LinearSpec linear : structure.linears()) {
@@ -142,13 +157,14 @@ final class Preflight {
         return switch (options.version()) {
             case GptqVersion version -> gptqScheme(options, version);
             case AwqVersion version -> awqScheme(options, version);
+            case CompressedTensors version -> packQuantizedScheme(options, modelType);
         };
     }
 
     private static GptqScheme gptqScheme(QuantizationJobOptions options, GptqVersion version) {
         if (options.method() instanceof QuantizationJobOptions.Awq) {
             throw new UsageException("--format " + version.formatName()
-                    + " is not for AWQ; use --version GEMM or GEMV, or quantize with gpuquant gptq");
+                    + " is not for AWQ; use --format awq or compressed-tensors, or quantize with gpuquant gptq");
         }
         // Where groups are runs of consecutive features, engines need not look at g_idx, and are told so.
         boolean descAct = options.method() instanceof QuantizationJobOptions.Gptq gptq
@@ -162,22 +178,42 @@ final class Preflight {
         int groupSize = options.groupSize();
         if (options.method() instanceof QuantizationJobOptions.Gptq) {
             throw new UsageException(
-                    "--format awq is for codes rounded to nearest; use gptq or gptq_v2, or quantize with gpuquant awq");
+                    "--format awq is for codes rounded to nearest; use gptq, gptq_v2 or compressed-tensors, or quantize with gpuquant awq");
         }
         if (options.bits() != AWQ_BITS) {
             throw new UsageException("--bits " + options.bits()
                     + " cannot be written in the format of AWQ: its loaders take 4-bit weights only;"
-                    + " use --bits 4, or gpuquant gptq");
+                    + " use --bits 4, --format compressed-tensors, or gpuquant gptq");
         }
-        if (groupSize != -1 && groupSize % AWQ_GROUP_UNIT != 0) {
-            throw new UsageException("--group-size " + groupSize + " is not a multiple of " + AWQ_GROUP_UNIT
-                    + ", as AWQ's kernels want it; use 128, 64 or 32");
-        }
+        requireAwqGroups(groupSize);
         if (version == AwqVersion.GEMV && groupSize != 32 && groupSize != 64 && groupSize < AWQ_WIDE_GROUP) {
             throw new UsageException(
                     "--version GEMV takes --group-size 32, 64 or 128; with " + groupSize + " use --version GEMM");
         }
         return new AwqScheme(groupSize, options.symmetric(), version);
+    }
+
+    private static void requireAwqGroups(int groupSize) {
+        if (groupSize != -1 && groupSize % AWQ_GROUP_UNIT != 0) {
+            throw new UsageException("--group-size " + groupSize + " is not a multiple of " + AWQ_GROUP_UNIT
+                    + ", as AWQ's kernels want it; use 128, 64 or 32");
+        }
+    }
+
+    private static PackQuantizedScheme packQuantizedScheme(QuantizationJobOptions options, DType modelType) {
+        if (options.method() instanceof QuantizationJobOptions.Gptq gptq
+                && gptq.descAct()
+                && !gptq.staticGroups()
+                && options.groupSize() != -1) {
+            throw new UsageException("--desc-act makes groups that engines read from compressed-tensors checkpoints no"
+                    + " longer; add --static-groups, or leave it out");
+        }
+        if (options.method() instanceof QuantizationJobOptions.Awq) {
+            requireAwqGroups(options.groupSize());
+        }
+        // Engines read scales in the type of the model. F32 models are served in half types; F16 is the more exact one.
+        DType scaleType = modelType == DType.BF16 ? DType.BF16 : DType.F16;
+        return new PackQuantizedScheme(options.bits(), options.groupSize(), options.symmetric(), scaleType);
     }
 
     private static String fittingGroupSizes(ModelStructure structure) {
@@ -223,8 +259,7 @@ final class Preflight {
             if (linear != null) {
                 tensors.addAll(scheme.specs(linear.name(), linear.in(), linear.out()));
             } else if (byBias.containsKey(info.name())) {
-                // Engines expect the bias of a quantized linear in the type of its scales.
-                tensors.add(new TensorSpec(info.name(), DType.F16, info.shape()));
+                tensors.add(new TensorSpec(info.name(), scheme.biasType(info.dtype()), info.shape()));
             } else {
                 tensors.add(new TensorSpec(info.name(), info.dtype(), info.shape()));
             }
@@ -239,14 +274,16 @@ final class Preflight {
             List<LinearDecision> decisions) {
         return switch (scheme) {
             case GptqScheme gptq -> gptqConfig(options, gptq, structure, decisions);
-            case AwqScheme awq ->
-                AwqConfig.write(
-                        awq,
-                        decisions.stream()
-                                .filter(decision -> !decision.quantized())
-                                .map(decision -> decision.linear().name())
-                                .toList());
+            case AwqScheme awq -> AwqConfig.write(awq, keptLinears(decisions));
+            case PackQuantizedScheme packed -> PackQuantizedConfig.write(packed, keptLinears(decisions));
         };
+    }
+
+    private static List<String> keptLinears(List<LinearDecision> decisions) {
+        return decisions.stream()
+                .filter(decision -> !decision.quantized())
+                .map(decision -> decision.linear().name())
+                .toList();
     }
 
     private static ObjectNode gptqConfig(

@@ -1,17 +1,19 @@
 package io.gpuquant.job;
 
+import io.gpuquant.UsageException;
 import io.gpuquant.Version;
 import io.gpuquant.calibration.CalibrationSet;
 import io.gpuquant.calibration.TextFile;
 import io.gpuquant.calibration.TextTokenizer;
 import io.gpuquant.calibration.TokenSequences;
 import io.gpuquant.device.Device;
-import io.gpuquant.model.Chunking;
 import io.gpuquant.model.ModelConfig;
 import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.safetensors.CheckpointLayout;
 import io.gpuquant.safetensors.CheckpointWriter;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -24,7 +26,7 @@ import org.jspecify.annotations.Nullable;
 public final class QuantizationJob {
 
     private final QuantizationJobOptions options;
-    private final Supplier<Device> devices;
+    private final Supplier<List<Device>> devices;
     private final JobListener listener;
     private final long maxShardBytes;
 
@@ -36,10 +38,25 @@ public final class QuantizationJob {
     }
 
     /**
+     * A job of several devices, which share the calibration sequences and the linears.
+     *
+     * @param devices opens the devices, once everything has been checked that can be checked without them
+     */
+    public static QuantizationJob onSeveral(
+            QuantizationJobOptions options, Supplier<List<Device>> devices, JobListener listener) {
+        return new QuantizationJob(options, listener, devices, CheckpointLayout.DEFAULT_MAX_SHARD_BYTES);
+    }
+
+    /**
      * @param maxShardBytes tensor bytes that a file of the output may have
      */
     QuantizationJob(
             QuantizationJobOptions options, Supplier<Device> devices, JobListener listener, long maxShardBytes) {
+        this(options, listener, () -> List.of(devices.get()), maxShardBytes);
+    }
+
+    private QuantizationJob(
+            QuantizationJobOptions options, JobListener listener, Supplier<List<Device>> devices, long maxShardBytes) {
         this.options = options;
         this.devices = devices;
         this.listener = listener;
@@ -65,11 +82,12 @@ public final class QuantizationJob {
             if (calibration != null) {
                 listener.calibrated(calibration.report());
             }
-            try (Device device = devices.get()) {
-                listener.deviceOpened(device.info());
-                LayerWalk.Calibration work = calibration == null ? null : planned(plan, calibration, device);
+            try (OpenDevices opened = new OpenDevices(devices.get())) {
+                opened.requireUseFor(options.method());
+                opened.devices().forEach(device -> listener.deviceOpened(device.info()));
+                LayerWalk.Calibration work = calibration == null ? null : planned(plan, calibration, opened.devices());
                 try (OutputFolder folder = OutputFolder.open(options.output())) {
-                    JobResult result = runOrDiscard(checkpoint, plan, calibration, work, device, folder);
+                    JobResult result = runOrDiscard(checkpoint, plan, calibration, work, opened, folder);
                     folder.publish();
                     return result;
                 }
@@ -89,13 +107,23 @@ public final class QuantizationJob {
         }
     }
 
-    /** Fails when the device has no room, before anything is written. */
-    private LayerWalk.Calibration planned(QuantizationPlan plan, CalibrationSet calibration, Device device) {
+    /** Fails when a device has no room, before anything is written. */
+    private LayerWalk.Calibration planned(QuantizationPlan plan, CalibrationSet calibration, List<Device> opened) {
         TokenSequences sequences = calibration.sequences();
-        MemoryPlan memory =
-                Rehearsal.of(Room.of(device), plan).plan(Chunking.of(sequences.count(), sequences.length()));
-        memory.requireRoom();
-        listener.forecast(memory);
+        if (sequences.count() < opened.size()) {
+            throw new UsageException(sequences.count() + " calibration sequences cannot be shared by " + opened.size()
+                    + " devices; name fewer devices, or raise --samples");
+        }
+        List<MemoryPlan> memory = new ArrayList<>();
+        for (int i = 0; i < opened.size(); i++) {
+            Seat seat = new Seat(i, opened.size());
+            MemoryPlan ofDevice = Rehearsal.of(Room.of(opened.get(i)), plan)
+                    .at(seat)
+                    .plan(seat.chunking(sequences.count(), sequences.length()));
+            ofDevice.requireRoom();
+            listener.forecast(ofDevice);
+            memory.add(ofDevice);
+        }
         return new LayerWalk.Calibration(sequences, memory);
     }
 
@@ -105,10 +133,10 @@ public final class QuantizationJob {
             QuantizationPlan plan,
             @Nullable CalibrationSet calibration,
             LayerWalk.@Nullable Calibration work,
-            Device device,
+            OpenDevices opened,
             OutputFolder folder) {
         try {
-            return run(checkpoint, plan, calibration, work, device, folder);
+            return run(checkpoint, plan, calibration, work, opened, folder);
         } catch (RuntimeException | Error failure) {
             if (Journal.layersIn(folder.partial()) == 0) {
                 folder.discard();
@@ -122,9 +150,9 @@ public final class QuantizationJob {
             QuantizationPlan plan,
             @Nullable CalibrationSet calibration,
             LayerWalk.@Nullable Calibration work,
-            Device device,
+            OpenDevices opened,
             OutputFolder folder) {
-        String fingerprint = fingerprint(checkpoint, calibration, device);
+        String fingerprint = fingerprint(checkpoint, calibration, opened);
         boolean resume = canResume(folder, fingerprint);
         if (!resume) {
             int lost = Journal.layersIn(folder.partial());
@@ -144,15 +172,15 @@ public final class QuantizationJob {
             int resumedLayers = journal.layers().size();
             TensorOutput output = new TensorOutput(writer::write);
             CopiedTensors.copy(checkpoint, plan, output);
-            new LayerWalk(device, plan, checkpoint, writer, output, journal, listener).run(work);
-            return finish(plan, calibration, device, folder, writer, output, journal, resumedLayers);
+            new LayerWalk(opened.devices(), plan, checkpoint, writer, output, journal, listener).run(work);
+            return finish(plan, calibration, opened, folder, writer, output, journal, resumedLayers);
         }
     }
 
     private JobResult finish(
             QuantizationPlan plan,
             @Nullable CalibrationSet calibration,
-            Device device,
+            OpenDevices opened,
             OutputFolder folder,
             CheckpointWriter writer,
             TensorOutput output,
@@ -180,7 +208,7 @@ public final class QuantizationJob {
                 resumedLayers,
                 plan.sourceBytes(),
                 plan.layout().totalBytes(),
-                device.memory().peakBytes(),
+                opened.peakBytes(),
                 verified);
     }
 
@@ -190,7 +218,7 @@ public final class QuantizationJob {
     }
 
     /** Everything that the output depends on. */
-    private String fingerprint(Checkpoint checkpoint, @Nullable CalibrationSet calibration, Device device) {
+    private String fingerprint(Checkpoint checkpoint, @Nullable CalibrationSet calibration, OpenDevices opened) {
         Path model = options.model();
         return new Fingerprint()
                 .add("gpuquant", Version.number())
@@ -204,8 +232,8 @@ public final class QuantizationJob {
                 .add(
                         "calibration",
                         calibration == null ? "" : calibration.report().sha256())
-                .add("device", device.info().name() + ", " + device.info().architecture())
-                .add("matrix products", device.blas().description())
+                .add("device", opened.description())
+                .add("matrix products", opened.devices().getFirst().blas().description())
                 .hex();
     }
 }

@@ -27,16 +27,18 @@ import java.util.function.UnaryOperator;
  * @param isQuantized whether a linear is to be quantized at all; the same for all linears of a stage
  * @param listener is told of each linear that is done
  * @param watch goes between a pass and what sees the inputs of its stages
+ * @param peers the other devices that calibrate with this one
  */
 record QuantizerSettings(
         Device device,
         PackedScheme scheme,
         Function<DecoderLayer, LayerWeights> loader,
         Function<String, DType> types,
-        TensorOutput output,
+        ResultOutput output,
         Predicate<LinearSpec> isQuantized,
         Consumer<LinearReport> listener,
-        UnaryOperator<StageObserver> watch) {
+        UnaryOperator<StageObserver> watch,
+        Peers peers) {
 
     /** The quantizer that was asked for. */
     LayerQuantizer quantizer(QuantizationJobOptions options) {
@@ -70,12 +72,17 @@ record QuantizerSettings(
 
     private StagewiseQuantizer stagewise(QuantizationMethod method) {
         StageWriter writer = StageWriter.of(device, scheme, output);
-        return new StagewiseQuantizer(loader, new StageQuantizer(device, method, writer, isQuantized, listener), watch);
+        return new StagewiseQuantizer(
+                loader, new StageQuantizer(device, method, writer, isQuantized, listener, peers), watch);
     }
 
-    private static QuantizationGrid grid(QuantizationJobOptions options, QuantizationGrid.Search search) {
+    private QuantizationGrid grid(QuantizationJobOptions options, QuantizationGrid.Search search) {
         return new QuantizationGrid(
-                options.bits(), options.symmetric(), options.version().smallestZero(), search);
+                options.bits(),
+                options.symmetric(),
+                options.version().smallestZero(),
+                search,
+                scheme.scaleType() == DType.BF16);
     }
 
     private static GptqOptions.Ordering ordering(QuantizationJobOptions.Gptq gptq) {

@@ -4,19 +4,24 @@ import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceBuffer;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.format.PackedScheme;
+import io.gpuquant.model.Arrival;
 import io.gpuquant.model.Chunking;
 import io.gpuquant.model.DecoderLayer;
-import io.gpuquant.model.LayerWeights;
+import io.gpuquant.model.LayerLoader;
 import io.gpuquant.model.LinearSpec;
 import io.gpuquant.model.ModelStructure;
+import io.gpuquant.model.Prefetcher;
 import io.gpuquant.model.Stage;
 import io.gpuquant.model.StageObserver;
 import io.gpuquant.model.StageWeights;
 import io.gpuquant.model.WeightSource;
 import io.gpuquant.tensor.DType;
+import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
@@ -26,6 +31,7 @@ import java.util.stream.Collectors;
  *
  * @param storedType the type of the checkpoint's weights
  * @param isQuantized whether a linear is to be quantized at all
+ * @param seat which of the devices that calibrate together this one is
  */
 record Rehearsal(
         Room room,
@@ -33,7 +39,8 @@ record Rehearsal(
         DType storedType,
         PackedScheme scheme,
         Predicate<LinearSpec> isQuantized,
-        QuantizationJobOptions options) {
+        QuantizationJobOptions options,
+        Seat seat) {
 
     /** Of a job with these options and decisions. */
     static Rehearsal of(Room room, QuantizationJobOptions options, Preflight.Choices choices, DType storedType) {
@@ -45,7 +52,8 @@ record Rehearsal(
                 storedType,
                 choices.scheme(),
                 linear -> quantized.getOrDefault(linear, false),
-                options);
+                options,
+                Seat.ALONE);
     }
 
     /** Of a planned job. */
@@ -57,47 +65,102 @@ record Rehearsal(
                 plan.modelType());
     }
 
-    /** The plan with the fastest placement that fits; if none does, with the one that takes the least. */
-    MemoryPlan plan(Chunking chunking) {
-        List<MemoryPlan.Placements> choices = MemoryPlan.Placements.CHOICES;
-        for (MemoryPlan.Placements choice : choices.subList(0, choices.size() - 1)) {
-            MemoryPlan plan = run(chunking, choice);
-            if (plan.fits()) {
-                return plan;
-            }
-        }
-        return run(chunking, choices.getLast());
+    /** Of one of several devices that calibrate together. */
+    Rehearsal at(Seat other) {
+        return new Rehearsal(room, structure, storedType, scheme, isQuantized, options, other);
     }
 
-    private MemoryPlan run(Chunking chunking, MemoryPlan.Placements placements) {
-        BookkeepingDevice device = new BookkeepingDevice(room.info(), room.operandType());
+    /**
+     * The plan of the fastest way that fits; if none does, of the one that takes the least. Copies of activations cost more
+     * than weights that are waited for, and those more than small chunks.
+     *
+     * @param widest chunks of the size that is best where there is room
+     */
+    MemoryPlan plan(Chunking widest) {
+        MemoryPlan least = null;
+        for (MemoryPlan.Placements placements : MemoryPlan.Placements.CHOICES) {
+            for (boolean prefetch : room.overlaps() ? new boolean[] {true, false} : new boolean[] {false}) {
+                for (Chunking chunking : widest.narrowing()) {
+                    MemoryPlan plan = run(chunking, placements, prefetch);
+                    if (plan.fits()) {
+                        return plan;
+                    }
+                    least = least == null || plan.peakBytes() < least.peakBytes() ? plan : least;
+                }
+            }
+        }
+        return Objects.requireNonNull(least);
+    }
+
+    private MemoryPlan run(Chunking chunking, MemoryPlan.Placements placements, boolean prefetch) {
+        BookkeepingDevice device = new BookkeepingDevice(room);
         WeightSource source = new AbsentWeights(device, storedType);
         DecoderLayer layer = structure.layers().getFirst();
+        DecoderLayer following = structure.layers().get(Math.min(1, structure.layers().size() - 1));
         DType operandType = device.operandType(storedType);
-        QuantizerSettings settings = new QuantizerSettings(
-                device,
-                scheme,
-                loaded -> new LayerWeights(
-                        device, loaded, source, operandType, structure.config().hiddenSize()),
-                source::dtype,
-                new TensorOutput((name, data) -> {}),
-                isQuantized,
-                report -> {},
-                observer -> new Announcer(device, layer.stages(), observer));
         long operations;
         device.enter("embedding");
         try (DeviceBuffer libraries = device.allocate("libraries", room.heldBytes());
                 CalibrationPass pass = new CalibrationPass(device, structure, operandType, chunking, placements);
-                LayerQuantizer quantizer = settings.quantizer(options)) {
+                LayerLoader loader = new LayerLoader(
+                        device,
+                        source,
+                        operandType,
+                        structure.config().hiddenSize(),
+                        loaded -> prefetch ? Optional.of(following) : Optional.empty(),
+                        true);
+                LayerQuantizer quantizer = settings(device, loader, source).quantizer(options)) {
             int[] ids = new int[chunking.sequenceLength()];
             pass.embed(source, sequence -> ids);
             device.enter("loading weights");
             quantizer.quantize(layer, pass);
             operations = device.operations();
+            loader.close();
             device.enter("resuming");
             pass.run(layer, source);
         }
-        return new MemoryPlan(room, chunking, placements, device.stages(), device.mostHostBytes(), operations);
+        return new MemoryPlan(
+                room, chunking, placements, prefetch, device.stages(), device.mostHostBytes(), operations);
+    }
+
+    private QuantizerSettings settings(BookkeepingDevice device, LayerLoader loader, WeightSource source) {
+        return new QuantizerSettings(
+                device,
+                scheme,
+                loader,
+                source::dtype,
+                new Nowhere(),
+                isQuantized,
+                report -> {},
+                observer -> new Announcer(device, structure.layers().getFirst().stages(), observer),
+                seat.count() == 1 ? Peers.NONE : new AbsentPeers(device, seat));
+    }
+
+    /** The others need some memory here, too. */
+    private record AbsentPeers(Device device, Seat seat) implements Peers {
+
+        @Override
+        public void sum(DeviceMatrix matrix) {
+            DeviceGroup.summand(device, matrix).buffer().close();
+        }
+
+        @Override
+        public Optional<StageWeights> part(StageWeights weights) {
+            return seat.part(weights);
+        }
+
+        @Override
+        public void share(StageWeights weights) {}
+    }
+
+    /** Takes no notice. */
+    private static final class Nowhere implements ResultOutput {
+
+        @Override
+        public void send(String name, MemorySegment bytes) {}
+
+        @Override
+        public void send(String name, DeviceMatrix matrix) {}
     }
 
     /** Tells the books which stage a layer has come to. */
@@ -140,6 +203,26 @@ record Rehearsal(
                         .buffer()
                         .close();
             }
+        }
+
+        @Override
+        public Arrival begin(String tensor, DeviceMatrix target, Prefetcher prefetcher) {
+            if (target.dtype() == storedType) {
+                return () -> {};
+            }
+            DeviceBuffer raw = DeviceMatrix.allocate(device, tensor, storedType, target.rows(), target.columns())
+                    .buffer();
+            return new Arrival() {
+                @Override
+                public void complete() {
+                    close();
+                }
+
+                @Override
+                public void close() {
+                    raw.close();
+                }
+            };
         }
     }
 }

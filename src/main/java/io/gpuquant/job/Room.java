@@ -2,6 +2,7 @@ package io.gpuquant.job;
 
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceInfo;
+import io.gpuquant.model.Prefetcher;
 import io.gpuquant.tensor.DType;
 import java.util.function.UnaryOperator;
 
@@ -10,9 +11,11 @@ import java.util.function.UnaryOperator;
  *
  * @param availableBytes what may be held at once
  * @param heldBytes what is held before the run begins, by libraries
+ * @param overlaps whether copies run beside the computing
  * @param operandType as {@link Device#operandType}
  */
-public record Room(DeviceInfo info, long availableBytes, long heldBytes, UnaryOperator<DType> operandType) {
+public record Room(
+        DeviceInfo info, long availableBytes, long heldBytes, boolean overlaps, UnaryOperator<DType> operandType) {
 
     /** The part of a device's memory that is counted on; the rest is for its driver, libraries and fragmentation. */
     private static final double USABLE = 0.92;
@@ -28,13 +31,14 @@ public record Room(DeviceInfo info, long availableBytes, long heldBytes, UnaryOp
                 device.info(),
                 usable(device.memory().limitBytes(), device.info().memoryBytes()),
                 device.memory().heldBytes(),
+                Prefetcher.overlaps(device),
                 device::operandType);
     }
 
     /** The room on a GPU that need not be here. */
     public static Room ofGpu(long memoryBytes) {
         DeviceInfo info = new DeviceInfo("cuda", "a GPU", "sm_80 or later", 1, memoryBytes, "");
-        return new Room(info, usable(Long.MAX_VALUE, memoryBytes), CUBLAS_BYTES, UnaryOperator.identity());
+        return new Room(info, usable(Long.MAX_VALUE, memoryBytes), CUBLAS_BYTES, true, UnaryOperator.identity());
     }
 
     private static long usable(long limit, long memory) {

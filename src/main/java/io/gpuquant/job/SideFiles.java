@@ -13,8 +13,11 @@ import io.gpuquant.VerificationException;
 import io.gpuquant.format.AwqConfig;
 import io.gpuquant.format.AwqScheme;
 import io.gpuquant.format.GptqScheme;
+import io.gpuquant.format.PackQuantizedScheme;
+import io.gpuquant.format.TargetScheme;
 import io.gpuquant.quantize.LinearReport;
 import io.gpuquant.quantize.ScaleReport;
+import io.gpuquant.safetensors.CheckpointLayout;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -24,6 +27,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.regex.Pattern;
 
 /** The files of a checkpoint besides its tensors. */
@@ -59,22 +63,71 @@ final class SideFiles {
             switch (plan.scheme()) {
                 case GptqScheme gptq -> writeJson(folder.resolve("quantize_config.json"), plan.quantizationConfig());
                 case AwqScheme awq -> writeJson(folder.resolve("quant_config.json"), AwqConfig.writeLegacy(awq));
-            }
-            writeJson(folder.resolve(REPORT), report(plan, reports, checksums));
-            try (var files = Files.list(source)) {
-                for (Path file : files.sorted().toList()) {
-                    String name = file.getFileName().toString();
-                    if (Files.isRegularFile(file) && COPIED.matcher(name).matches()) {
-                        Files.copy(file, folder.resolve(name), StandardCopyOption.REPLACE_EXISTING);
-                    }
+                case PackQuantizedScheme packed -> {
+                    // config.json says it all.
                 }
             }
+            writeJson(folder.resolve(REPORT), report(plan, reports, checksums));
+            copy(source, folder);
         } catch (IOException failure) {
-            throw new ResourceException(
-                    "the configuration cannot be written to " + folder + " (" + failure.getMessage()
-                            + "); make room on the disk and run the same command",
-                    failure);
+            throw cannotWrite(folder, failure);
         }
+    }
+
+    /**
+     * A checkpoint that was made from another by repacking.
+     *
+     * @param source the other's folder
+     * @param config its config.json
+     */
+    record Converted(
+            Path source,
+            ObjectNode config,
+            TargetScheme scheme,
+            ObjectNode quantizationConfig,
+            CheckpointLayout layout,
+            Map<String, Long> checksums) {}
+
+    /** Writes configuration, report and copies of a repacked checkpoint; the report says what the source's says. */
+    static void writeConverted(Converted made, Path folder) {
+        try {
+            ObjectNode config = made.config().deepCopy();
+            config.set("quantization_config", made.quantizationConfig());
+            writeJson(folder.resolve("config.json"), config);
+            if (made.scheme() instanceof AwqScheme awq) {
+                writeJson(folder.resolve("quant_config.json"), AwqConfig.writeLegacy(awq));
+            }
+            ObjectNode report = report(made.source());
+            addChecksums(report, made.layout(), made.checksums());
+            writeJson(folder.resolve(REPORT), report);
+            copy(made.source(), folder);
+        } catch (IOException failure) {
+            throw cannotWrite(folder, failure);
+        }
+    }
+
+    private static void copy(Path source, Path folder) throws IOException {
+        try (var files = Files.list(source)) {
+            for (Path file : files.sorted().toList()) {
+                String name = file.getFileName().toString();
+                if (Files.isRegularFile(file) && COPIED.matcher(name).matches()) {
+                    Files.copy(file, folder.resolve(name), StandardCopyOption.REPLACE_EXISTING);
+                }
+            }
+        }
+    }
+
+    private static ResourceException cannotWrite(Path folder, IOException failure) {
+        return new ResourceException(
+                "the configuration cannot be written to " + folder + " (" + failure.getMessage()
+                        + "); make room on the disk and run the same command",
+                failure);
+    }
+
+    private static void addChecksums(ObjectNode report, CheckpointLayout layout, Map<String, Long> checksums) {
+        ObjectNode sums = report.putObject(CHECKSUMS);
+        layout.tensors()
+                .forEach(tensor -> sums.put(tensor.name(), Objects.requireNonNull(checksums.get(tensor.name()))));
     }
 
     private static void writeJson(Path file, ObjectNode content) throws IOException {
@@ -103,10 +156,7 @@ final class SideFiles {
             }
         }
         addScales(report, reports.scales());
-        ObjectNode sums = report.putObject(CHECKSUMS);
-        plan.layout()
-                .tensors()
-                .forEach(tensor -> sums.put(tensor.name(), Objects.requireNonNull(checksums.get(tensor.name()))));
+        addChecksums(report, plan.layout(), checksums);
         return report;
     }
 
@@ -126,20 +176,30 @@ final class SideFiles {
 
     /** CRC-32C of each tensor as it was written, by name; empty for a folder without a report. */
     static Map<String, Long> checksums(Path folder) {
-        Path file = folder.resolve(REPORT);
         Map<String, Long> checksums = new LinkedHashMap<>();
-        if (Files.isRegularFile(file)) {
-            try {
-                new ObjectMapper()
-                        .readTree(file.toFile())
-                        .path(CHECKSUMS)
-                        .properties()
-                        .forEach(entry ->
-                                checksums.put(entry.getKey(), entry.getValue().asLong()));
-            } catch (IOException damaged) {
-                throw new VerificationException(file + " is damaged; get it again, or delete it", damaged);
-            }
-        }
+        report(folder)
+                .path(CHECKSUMS)
+                .properties()
+                .forEach(entry -> checksums.put(entry.getKey(), entry.getValue().asLong()));
         return checksums;
+    }
+
+    /** The method by which a folder was made, if a report says so. */
+    static Optional<String> method(Path folder) {
+        return Optional.of(report(folder).path("method").asText("")).filter(name -> !name.isEmpty());
+    }
+
+    /** The report in a folder; an empty object if there is none. */
+    static ObjectNode report(Path folder) {
+        Path file = folder.resolve(REPORT);
+        ObjectMapper mapper = new ObjectMapper();
+        if (!Files.isRegularFile(file)) {
+            return mapper.createObjectNode();
+        }
+        try {
+            return mapper.readTree(file.toFile()) instanceof ObjectNode report ? report : mapper.createObjectNode();
+        } catch (IOException damaged) {
+            throw new VerificationException(file + " is damaged; get it again, or delete it", damaged);
+        }
     }
 }

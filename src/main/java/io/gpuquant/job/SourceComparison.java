@@ -3,6 +3,8 @@ package io.gpuquant.job;
 import io.gpuquant.VerificationException;
 import io.gpuquant.evaluate.OpenModel;
 import io.gpuquant.format.AwqScheme;
+import io.gpuquant.format.GptqScheme;
+import io.gpuquant.format.PackQuantizedScheme;
 import io.gpuquant.format.PackedLinear;
 import io.gpuquant.format.PackedScheme;
 import io.gpuquant.model.LinearSpec;
@@ -27,9 +29,13 @@ final class SourceComparison {
     /** A linear whose error is as large as its weights does not come from them. */
     private static final double LARGEST_ERROR = 0.9;
 
+    /** Methods that leave norms as they are. */
+    private static final Set<String> UNSCALED = Set.of("rtn", "gptq");
+
     private final Checkpoint checkpoint;
     private final Checkpoint source;
     private final Optional<PackedScheme> scheme;
+    private final boolean scales;
     private final Set<String> layerNorms = new HashSet<>();
     private final Map<String, LinearSpec> byWeight = new HashMap<>();
     private final Map<String, LinearSpec> byBias = new HashMap<>();
@@ -41,6 +47,7 @@ final class SourceComparison {
         this.checkpoint = checkpoint;
         this.source = source;
         scheme = model.scheme();
+        scales = scheme.map(it -> scales(it, checkpoint)).orElse(false);
         model.structure().layers().forEach(layer -> layerNorms.addAll(List.of(layer.attentionNorm(), layer.mlpNorm())));
         quantized.forEach(linear -> {
             byWeight.put(linear.weightName(), linear);
@@ -88,10 +95,24 @@ final class SourceComparison {
         }
     }
 
-    /** AWQ divides the norms of layers, and biases, by scales, of which the files say nothing. */
+    /**
+     * Whether a method may have scaled features, of which the files say nothing: AWQ does. compressed-tensors holds what any method
+     * made; where no report says which, it may have been AWQ.
+     */
+    private static boolean scales(PackedScheme scheme, Checkpoint checkpoint) {
+        return switch (scheme) {
+            case GptqScheme gptq -> false;
+            case AwqScheme awq -> true;
+            case PackQuantizedScheme packed ->
+                !SideFiles.method(checkpoint.directory())
+                        .map(UNSCALED::contains)
+                        .orElse(false);
+        };
+    }
+
+    /** AWQ divides the norms of layers, and biases. */
     private boolean mayBeScaled(TensorInfo info) {
-        return scheme.orElse(null) instanceof AwqScheme
-                && (layerNorms.contains(info.name()) || byBias.containsKey(info.name()));
+        return scales && (layerNorms.contains(info.name()) || byBias.containsKey(info.name()));
     }
 
     /** Biases of quantized linears are rounded to F16. */
@@ -121,7 +142,7 @@ final class SourceComparison {
                 ours[row][in] = linear.weight(row * step, in);
             }
         }
-        if (scheme.orElseThrow() instanceof AwqScheme) {
+        if (scales) {
             ScaleFit.undo(theirs, ours);
         }
         double error = 0;

@@ -26,6 +26,7 @@ final class StageQuantizer implements StageObserver, AutoCloseable {
     private final StageWriter writer;
     private final Predicate<LinearSpec> isQuantized;
     private final Consumer<LinearReport> listener;
+    private final Peers peers;
     private final List<LinearReport> reports = new ArrayList<>();
     private @Nullable DeviceMatrix gram;
 
@@ -37,12 +38,14 @@ final class StageQuantizer implements StageObserver, AutoCloseable {
             QuantizationMethod method,
             StageWriter writer,
             Predicate<LinearSpec> isQuantized,
-            Consumer<LinearReport> listener) {
+            Consumer<LinearReport> listener,
+            Peers peers) {
         this.device = device;
         this.method = method;
         this.writer = writer;
         this.isQuantized = isQuantized;
         this.listener = listener;
+        this.peers = peers;
     }
 
     @Override
@@ -61,10 +64,19 @@ final class StageQuantizer implements StageObserver, AutoCloseable {
 
     @Override
     public void inputsComplete(StageWeights weights) {
-        Stage stage = weights.stage();
-        if (!isQuantized(stage)) {
+        if (!isQuantized(weights.stage())) {
             return;
         }
+        if (gram != null) {
+            peers.sum(gram);
+        }
+        peers.part(weights).ifPresent(this::quantize);
+        releaseGram();
+        peers.share(weights);
+    }
+
+    private void quantize(StageWeights weights) {
+        Stage stage = weights.stage();
         DeviceMatrix dense = DeviceMatrix.allocate(device, "weights to quantize", DType.F32, stage.out(), stage.in());
         try (var buffer = dense.buffer()) {
             new ConvertKernels(device.stream()).convert(weights.stacked(), dense);

@@ -1,5 +1,6 @@
 package io.gpuquant.job;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.InputException;
 import io.gpuquant.VerificationException;
 import io.gpuquant.evaluate.OpenModel;
@@ -8,6 +9,9 @@ import io.gpuquant.format.AwqVersion;
 import io.gpuquant.format.GptqLinear;
 import io.gpuquant.format.GptqScheme;
 import io.gpuquant.format.GptqTensors;
+import io.gpuquant.format.PackQuantizedConfig;
+import io.gpuquant.format.PackQuantizedLinear;
+import io.gpuquant.format.PackQuantizedScheme;
 import io.gpuquant.format.PackedLinear;
 import io.gpuquant.format.PackedScheme;
 import io.gpuquant.format.TensorReader;
@@ -125,6 +129,9 @@ public final class Verification {
             checkLinear(checkpoint, reader, scheme, spec);
         }
         requireAllOrNone(model, quantized);
+        if (scheme instanceof PackQuantizedScheme) {
+            requireIgnored(model, quantized);
+        }
         return quantized;
     }
 
@@ -144,6 +151,13 @@ public final class Verification {
         if (checkpoint.contains(spec.weightName())) {
             throw new VerificationException(checkpoint.fileOf(spec.weightName()) + ": " + spec.weightName()
                     + " is there although the linear is quantized; engines would not know which to take");
+        }
+        if (scheme instanceof PackQuantizedScheme
+                && scheme.symmetric()
+                && checkpoint.contains(scheme.zeros(spec.name()))) {
+            throw new VerificationException(checkpoint.fileOf(scheme.zeros(spec.name())) + ": "
+                    + scheme.zeros(spec.name())
+                    + " is there although config.json says that grids are symmetric, which vLLM refuses");
         }
         if (linear instanceof GptqLinear gptq) {
             checkGroups(checkpoint, gptq, new GptqTensors(spec.name()));
@@ -174,11 +188,11 @@ public final class Verification {
                 float scale = linear.scale(group, out);
                 if (!(scale > 0) || !Float.isFinite(scale)) {
                     throw damaged(
-                            checkpoint, module + ".scales", "holds the scale " + scale, scaleIndex(linear, group, out));
+                            checkpoint, scheme.scales(module), "holds the scale " + scale, scaleIndex(linear, group, out));
                 }
                 if (scheme.symmetric() && linear.zero(group, out) != middle) {
-                    throw new VerificationException(checkpoint.fileOf(module + ".qzeros") + ": " + module
-                            + ".qzeros holds the zero point " + linear.zero(group, out)
+                    throw new VerificationException(checkpoint.fileOf(scheme.zeros(module)) + ": "
+                            + scheme.zeros(module) + " holds the zero point " + linear.zero(group, out)
                             + ", although sym is true in config.json, for group " + group + " of output feature "
                             + out);
                 }
@@ -187,9 +201,13 @@ public final class Verification {
     }
 
     private static long scaleIndex(PackedLinear linear, int group, int out) {
-        return linear instanceof AwqLinear awq && awq.scheme().version() == AwqVersion.GEMV
-                ? out * awq.scales().shape().extent(1) + group
-                : (long) group * linear.out() + out;
+        return switch (linear) {
+            case AwqLinear awq when awq.scheme().version() == AwqVersion.GEMV ->
+                out * awq.scales().shape().extent(1) + group;
+            case PackQuantizedLinear packed -> out * packed.scales().shape().extent(1) + group;
+            case AwqLinear awq -> (long) group * awq.out() + out;
+            case GptqLinear gptq -> (long) group * gptq.out() + out;
+        };
     }
 
     private static VerificationException damaged(Checkpoint checkpoint, String tensor, String problem, long element) {
@@ -211,6 +229,20 @@ public final class Verification {
                                 + " are quantized, which engines that fuse them refuse");
                     }
                 }));
+    }
+
+    /** Engines of compressed-tensors want every linear packed that config.json does not tell them to leave alone. */
+    private void requireIgnored(OpenModel model, List<LinearSpec> quantized) {
+        ObjectNode config = model.structure().config().quantizationConfig().orElseThrow();
+        model.structure().linears().stream()
+                .filter(linear -> !quantized.contains(linear))
+                .filter(linear -> !PackQuantizedConfig.isIgnored(config, linear.name()))
+                .findFirst()
+                .ifPresent(linear -> {
+                    throw new VerificationException(folder + ": " + linear.name()
+                            + " is not quantized, but quantization_config.ignore does not name it; engines would look for"
+                            + " its codes");
+                });
     }
 
     private static void checkFloats(Checkpoint checkpoint) {

@@ -274,7 +274,8 @@ public final class AwqKernels {
                         .int32(groups)
                         .int32(rounding.groupSize())
                         .int32(rounding.grid().largestCode())
-                        .int32(rounding.grid().symmetric() ? 1 : 0));
+                        .int32(rounding.grid().symmetric() ? 1 : 0)
+                        .int32(rounding.grid().bf16Scales() ? 1 : 0));
     }
 
     /**

@@ -90,7 +90,7 @@ public final class NibbleKernels {
      * groupSize}, in float32, rounded to the type of {@code weights}.
      *
      * @param codes U8 [out, in]; may be a window
-     * @param scales F16 [groups, out]; may be a window
+     * @param scales F16 or F32 [groups, out]; may be a window
      * @param zeros U8 [groups, out] with the stride of {@code scales}
      * @param weights F32, F16 or BF16 [out, in]; may be a window
      */
@@ -100,7 +100,10 @@ public final class NibbleKernels {
         int in = codes.columns();
         TypeCode.require(codes, DType.U8, out, in);
         TypeCode.require(weights, out, in);
-        TypeCode.require(scales, DType.F16, Grids.ceilDiv(in, groupSize), out);
+        TypeCode.require(scales, Grids.ceilDiv(in, groupSize), out);
+        if (scales.dtype() != DType.F16 && scales.dtype() != DType.F32) {
+            throw new IllegalArgumentException(scales + " is not of F16 or F32");
+        }
         TypeCode.require(zeros, DType.U8, scales.rows(), out);
         if (scales.stride() != zeros.stride()) {
             throw new IllegalArgumentException(scales + " and " + zeros + " have different strides");
@@ -118,6 +121,7 @@ public final class NibbleKernels {
                         .matrix(codes)
                         .int32(codes.stride())
                         .matrix(scales)
+                        .int32(TypeCode.of(scales))
                         .matrix(zeros)
                         .int32(scales.stride())
                         .int32(out)

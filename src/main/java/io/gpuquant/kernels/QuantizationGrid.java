@@ -7,8 +7,9 @@ package io.gpuquant.kernels;
  * @param symmetric whether the zero point is fixed at {@code 2^(bits-1)}; otherwise each group has its own
  * @param smallestZero the smallest zero point of an asymmetric group: 1 where the file format stores {@code zero - 1}
  * @param search how the scale of a group is found
+ * @param bf16Scales whether scales, which are F16 numbers, must be BF16 numbers too, because the file has them in that type
  */
-public record QuantizationGrid(int bits, boolean symmetric, int smallestZero, Search search) {
+public record QuantizationGrid(int bits, boolean symmetric, int smallestZero, Search search, boolean bf16Scales) {
 
     /** Ways to find the scale of a group. */
     public enum Search {
@@ -25,6 +26,11 @@ public record QuantizationGrid(int bits, boolean symmetric, int smallestZero, Se
         if (smallestZero < 0 || smallestZero > 1) {
             throw new IllegalArgumentException("a smallest zero point of " + smallestZero);
         }
+    }
+
+    /** With scales that are stored in F16. */
+    public QuantizationGrid(int bits, boolean symmetric, int smallestZero, Search search) {
+        this(bits, symmetric, smallestZero, search, false);
     }
 
     /** The largest code. */

@@ -155,12 +155,13 @@ public final class QuantizeKernels {
                         grid));
     }
 
-    /** Appends largest code, symmetry, smallest zero point and search, as every kernel that finds grids takes them. */
+    /** Appends the grid's rule as every kernel that finds grids takes it. */
     private static KernelArguments withGrid(KernelArguments arguments, QuantizationGrid grid) {
         return arguments
                 .int32(grid.largestCode())
                 .int32(grid.symmetric() ? 1 : 0)
                 .int32(grid.smallestZero())
-                .int32(grid.search() == QuantizationGrid.Search.MSE ? 1 : 0);
+                .int32(grid.search() == QuantizationGrid.Search.MSE ? 1 : 0)
+                .int32(grid.bf16Scales() ? 1 : 0);
     }
 }

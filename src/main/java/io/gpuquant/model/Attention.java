@@ -17,8 +17,8 @@ import java.util.List;
  */
 final class Attention implements AutoCloseable {
 
-    /** Memory for scores; they are computed for as many heads of as many sequences as fit, one head at least. */
-    private static final long SCORE_BYTES = 64L << 20;
+    /** The most memory that the scores of one product take, if those of one head do not take more. */
+    private static final long PRODUCT_BYTES = 64L << 20;
 
     private final Device device;
     private final ModelConfig config;
@@ -36,6 +36,7 @@ final class Attention implements AutoCloseable {
     private final DeviceMatrix scores;
     private final DeviceMatrix weights;
     private final DeviceMatrix result;
+    private final int headsPerProduct;
     private final int headsAtOnce;
 
     Attention(Device device, ModelConfig config, RotaryEmbedding embedding, DType operandType, Chunking chunking) {
@@ -53,6 +54,7 @@ final class Attention implements AutoCloseable {
         queries = allocate("queries", operandType, tokens, config.queryWidth());
         keys = allocate("keys", operandType, tokens, config.keyValueWidth());
         values = allocate("values", operandType, tokens, config.keyValueWidth());
+        headsPerProduct = headsPerProduct();
         headsAtOnce = headsAtOnce(chunking);
         scores = allocate("attention scores", DType.F32, Math.multiplyExact(headsAtOnce, length), length);
         // Softmax works in place where its result has the type of the scores.
@@ -60,10 +62,22 @@ final class Attention implements AutoCloseable {
         result = allocate("attention results", DType.F32, tokens, config.queryWidth());
     }
 
+    private long scoreBytes() {
+        return DType.F32.bytes((long) length * length);
+    }
+
+    /** Heads that share a key head, all of them or an even part: it must depend on nothing but the model and the length. */
+    private int headsPerProduct() {
+        int heads = config.queriesPerKeyValueHead();
+        while (heads > 1 && (config.queriesPerKeyValueHead() % heads != 0 || heads * scoreBytes() > PRODUCT_BYTES)) {
+            heads--;
+        }
+        return heads;
+    }
+
     private int headsAtOnce(Chunking chunking) {
-        long perHead = DType.F32.bytes((long) length * length);
-        long fitting = Math.max(1, SCORE_BYTES / perHead);
-        return (int) Math.min(fitting, (long) chunking.perChunk() * config.numAttentionHeads());
+        long products = Math.max(1, chunking.scoreBytes() / scoreBytes() / headsPerProduct);
+        return (int) Math.min(products * headsPerProduct, (long) chunking.perChunk() * config.numAttentionHeads());
     }
 
     private DeviceMatrix allocate(String name, DType dtype, int rows, int columns) {
@@ -104,38 +118,33 @@ final class Attention implements AutoCloseable {
     /** Handles {@code count} heads from the {@code first}, counted through all sequences of the chunk. */
     private void attend(int first, int count, DeviceMatrix sum) {
         float scale = (float) (1 / Math.sqrt(config.headDim()));
-        forEachRun(
+        forEachProduct(
                 first,
                 count,
-                (head, run, row) -> device.blas()
+                (head, row) -> device.blas()
                         .gemm(
                                 device.stream(),
                                 Gemm.ofTransposedB(query(head), key(head), scores.rows(row, length))
-                                        .batched(run, config.headDim(), 0, (long) length * length)));
+                                        .batched(headsPerProduct, config.headDim(), 0, (long) length * length)));
         softmax.causal(scores.rows(0, count * length), scale, weights.rows(0, count * length));
-        forEachRun(
+        forEachProduct(
                 first,
                 count,
-                (head, run, row) -> device.blas()
+                (head, row) -> device.blas()
                         .gemm(
                                 device.stream(),
                                 Gemm.of(weights.rows(row, length), value(head), window(sum, head))
-                                        .batched(run, (long) length * length, 0, config.headDim())));
+                                        .batched(headsPerProduct, (long) length * length, 0, config.headDim())));
     }
 
-    /** A run of query heads that share a key head: its first head, how many there are, and their first row of scores. */
-    private interface Run {
-        void accept(int head, int run, int row);
+    /** Query heads that share a key head: the first, and their first row of scores. */
+    private interface Product {
+        void accept(int head, int row);
     }
 
-    private void forEachRun(int first, int count, Run action) {
-        int group = config.queriesPerKeyValueHead();
-        int done = 0;
-        while (done < count) {
-            int head = first + done;
-            int run = Math.min(group - head % group, count - done);
-            action.accept(head, run, done * length);
-            done += run;
+    private void forEachProduct(int first, int count, Product action) {
+        for (int done = 0; done < count; done += headsPerProduct) {
+            action.accept(first + done, done * length);
         }
     }
 

@@ -10,6 +10,7 @@ import io.gpuquant.safetensors.TensorInfo;
 import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.HostTensor;
 import io.gpuquant.tensor.Shape;
+import java.lang.foreign.MemorySegment;
 import java.util.OptionalLong;
 
 /** The weights of a checkpoint that holds them as they are. */
@@ -52,6 +53,41 @@ public final class CheckpointWeights implements WeightSource {
             }
         }
         requireFinite(tensor, target);
+    }
+
+    @Override
+    public void anticipate(String tensor, Prefetcher prefetcher) {
+        prefetcher.touch(tensor, checkpoint.tensor(tensor).data());
+    }
+
+    @Override
+    public Arrival begin(String tensor, DeviceMatrix target, Prefetcher prefetcher) {
+        TensorInfo info = requireFloat(tensor);
+        requireShape(info, target.rows(), target.columns());
+        MemorySegment data = checkpoint.tensor(tensor).data();
+        if (info.dtype() == target.dtype()) {
+            Prefetcher.Copy copy = prefetcher.copy(tensor, data, target);
+            return () -> {
+                copy.await();
+                requireFinite(tensor, target);
+            };
+        }
+        DeviceMatrix raw = DeviceMatrix.allocate(device, tensor, info.dtype(), target.rows(), target.columns());
+        Prefetcher.Copy copy = prefetcher.copy(tensor, data, raw);
+        return new Arrival() {
+            @Override
+            public void complete() {
+                copy.await();
+                convert.convert(raw, target);
+                close();
+                requireFinite(tensor, target);
+            }
+
+            @Override
+            public void close() {
+                raw.buffer().close();
+            }
+        };
     }
 
     private TensorInfo requireFloat(String tensor) {

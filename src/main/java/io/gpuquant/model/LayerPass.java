@@ -102,7 +102,7 @@ public final class LayerPass implements AutoCloseable {
     }
 
     /**
-     * Runs a layer with weights that do not change, and shows the inputs of all its stages, chunk by chunk.
+     * Runs a layer with weights that do not change, and shows the inputs of all its stages, block by block.
      *
      * @param hidden F32 [tokens, hidden size], the residual stream
      */
@@ -138,17 +138,17 @@ public final class LayerPass implements AutoCloseable {
         StageWeights attentionIn = weights.stage(Stage.Kind.ATTENTION_IN);
         StageWeights attentionOut = weights.stage(Stage.Kind.ATTENTION_OUT);
         DeviceMatrix x = steps.normalize(stream, weights.attentionNorm());
-        observer.input(attentionIn.stage(), chunk, x);
+        show(attentionIn.stage(), chunk, x, observer);
         steps.attend(x, attentionIn, a);
-        observer.input(attentionOut.stage(), chunk, a);
+        show(attentionOut.stage(), chunk, a, observer);
         steps.addProjection(a, attentionOut, stream);
         DeviceMatrix b = activated.rows(0, stream.rows());
         StageWeights mlpIn = weights.stage(Stage.Kind.MLP_IN);
         StageWeights mlpOut = weights.stage(Stage.Kind.MLP_OUT);
         DeviceMatrix y = steps.normalize(stream, weights.mlpNorm());
-        observer.input(mlpIn.stage(), chunk, y);
+        show(mlpIn.stage(), chunk, y, observer);
         steps.activate(y, mlpIn, b);
-        observer.input(mlpOut.stage(), chunk, b);
+        show(mlpOut.stage(), chunk, b, observer);
         steps.addProjection(b, mlpOut, stream);
     }
 
@@ -169,11 +169,11 @@ public final class LayerPass implements AutoCloseable {
                 default -> throw new IllegalArgumentException("no module begins with " + first);
             };
             between = DeviceMatrix.allocate(
-                    device, "activations within a module", operandType, chunking.mostTokens(), width);
+                    device, "activations within a module", operandType, chunking.blockTokens(), width);
         }
 
         /**
-         * Runs the module on a chunk.
+         * Runs the module on a block of tokens.
          *
          * @param x operand type [tokens, hidden size], dense
          * @param in the weights of the module's first stage
@@ -209,7 +209,7 @@ public final class LayerPass implements AutoCloseable {
         StageWeights in = weights.stage(Stage.Kind.ATTENTION_IN);
         StageWeights out = weights.stage(Stage.Kind.ATTENTION_OUT);
         for (int chunk = 0; chunk < chunking.count(); chunk++) {
-            observer.input(in.stage(), steps.normalize(hidden.open(chunk), weights.attentionNorm()));
+            show(in.stage(), steps.normalize(hidden.open(chunk), weights.attentionNorm()), observer);
         }
         observer.inputsComplete(in);
         try (ActivationStore attended = store("attention results", config.queryWidth(), placements.attention())) {
@@ -217,7 +217,7 @@ public final class LayerPass implements AutoCloseable {
                 DeviceMatrix a = attended.create(chunk);
                 steps.attend(steps.normalize(hidden.open(chunk), weights.attentionNorm()), in, a);
                 attended.store(chunk, a);
-                observer.input(out.stage(), a);
+                show(out.stage(), a, observer);
             }
             observer.inputsComplete(out);
             for (int chunk = 0; chunk < chunking.count(); chunk++) {
@@ -232,7 +232,7 @@ public final class LayerPass implements AutoCloseable {
         StageWeights in = weights.stage(Stage.Kind.MLP_IN);
         StageWeights out = weights.stage(Stage.Kind.MLP_OUT);
         for (int chunk = 0; chunk < chunking.count(); chunk++) {
-            observer.input(in.stage(), steps.normalize(hidden.open(chunk), weights.mlpNorm()));
+            show(in.stage(), steps.normalize(hidden.open(chunk), weights.mlpNorm()), observer);
         }
         observer.inputsComplete(in);
         try (ActivationStore activated = store("activated gate", config.intermediateSize(), placements.mlp())) {
@@ -240,7 +240,7 @@ public final class LayerPass implements AutoCloseable {
                 DeviceMatrix b = activated.create(chunk);
                 steps.activate(steps.normalize(hidden.open(chunk), weights.mlpNorm()), in, b);
                 activated.store(chunk, b);
-                observer.input(out.stage(), b);
+                show(out.stage(), b, observer);
             }
             observer.inputsComplete(out);
             for (int chunk = 0; chunk < chunking.count(); chunk++) {
@@ -248,6 +248,18 @@ public final class LayerPass implements AutoCloseable {
                 steps.addProjection(activated.open(chunk), out, stream);
                 hidden.store(chunk, stream);
             }
+        }
+    }
+
+    private void show(Stage stage, DeviceMatrix x, StageObserver observer) {
+        chunking.blocks(x).forEach(block -> observer.input(stage, block));
+    }
+
+    private void show(Stage stage, int chunk, DeviceMatrix x, StageInputs observer) {
+        int block = chunking.firstBlock(chunk);
+        for (DeviceMatrix rows : chunking.blocks(x)) {
+            observer.input(stage, block, rows);
+            block++;
         }
     }
 

@@ -6,9 +6,9 @@ import io.gpuquant.device.DeviceMatrix;
 public interface StageInputs {
 
     /**
-     * Called once per chunk and stage.
+     * Called once per block of tokens and stage.
      *
      * @param x the input of the stage's linears, operand type [tokens, in]; valid during the call
      */
-    void input(Stage stage, int chunk, DeviceMatrix x);
+    void input(Stage stage, int block, DeviceMatrix x);
 }

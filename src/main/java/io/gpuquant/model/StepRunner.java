@@ -14,6 +14,7 @@ final class StepRunner implements AutoCloseable {
 
     private final Device device;
     private final ModelConfig config;
+    private final Chunking chunking;
     private final Attention attention;
     private final NormKernels norms;
     private final ActivationKernels activations;
@@ -26,6 +27,7 @@ final class StepRunner implements AutoCloseable {
     StepRunner(Device device, ModelConfig config, RotaryEmbedding rope, DType operandType, Chunking chunking) {
         this.device = device;
         this.config = config;
+        this.chunking = chunking;
         norms = new NormKernels(device.stream());
         activations = new ActivationKernels(device.stream());
         int tokens = chunking.mostTokens();
@@ -75,7 +77,11 @@ final class StepRunner implements AutoCloseable {
     }
 
     private DeviceMatrix multiply(DeviceMatrix x, StageWeights weights, DeviceMatrix product) {
-        device.blas().gemm(device.stream(), Gemm.ofTransposedB(x, weights.stacked(), product));
+        List<DeviceMatrix> inputs = chunking.blocks(x);
+        List<DeviceMatrix> outputs = chunking.blocks(product);
+        for (int i = 0; i < inputs.size(); i++) {
+            device.blas().gemm(device.stream(), Gemm.ofTransposedB(inputs.get(i), weights.stacked(), outputs.get(i)));
+        }
         DeviceMatrix bias = weights.bias();
         if (bias != null) {
             activations.addBias(product, bias);

@@ -33,4 +33,16 @@ public interface WeightSource {
      * @throws io.gpuquant.InputException when there is no such tensor, or it has another shape or holds a NaN or an infinity
      */
     void load(String tensor, DeviceMatrix target);
+
+    /**
+     * Starts {@link #load}, so that as much of it as can be is done while the device computes.
+     *
+     * @param target must not be used, nor closed, before the arrival is complete or the prefetcher closed
+     */
+    default Arrival begin(String tensor, DeviceMatrix target, Prefetcher prefetcher) {
+        return () -> load(tensor, target);
+    }
+
+    /** Has the file of a tensor read ahead, where it is to be loaded soon, but has no place on the device yet. */
+    default void anticipate(String tensor, Prefetcher prefetcher) {}
 }

@@ -209,8 +209,10 @@ public final class Checkpoint implements AutoCloseable {
                 .filter(name -> name.endsWith(".bin") || name.endsWith(".pt") || name.endsWith(".pth"))
                 .findFirst();
         if (pickle.isPresent()) {
-            return new InputException(missing + ", but the PyTorch file " + Quoted.text(pickle.get())
-                    + "; convert the checkpoint with save_pretrained(..., safe_serialization=True)");
+            return new InputException(
+                    missing + ", but the PyTorch file " + Quoted.text(pickle.get())
+                            + ", a pickle, which can run any code on the machine that loads it; take the safetensors files that most"
+                            + " models also have, or convert it with save_pretrained(..., safe_serialization=True) in a sandbox");
         }
         return new InputException(missing + "; name the folder of a checkpoint in the safetensors format");
     }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.gpuquant.InputException;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -12,6 +13,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Random;
+import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -19,6 +22,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class TextFileTest {
+
+    /** Written by pyarrow. */
+    private static final Path PARQUET = Path.of("src/test/resources/io/gpuquant/calibration/parquet");
 
     @TempDir
     Path folder;
@@ -91,12 +97,12 @@ class TextFileTest {
                 "{\"text\": \"x\"} {}         | line 3 is not valid JSON at column",
                 "text                         | line 3 is not valid JSON at column",
                 "[\"text\"]                   | line 3 holds an array, not a JSON object",
-                "\"text\"                     | line 3 holds a string, not a JSON object",
+                "7                            | line 3 holds a number, not a JSON object",
                 "{\"body\": \"x\", \"id\": 3} | line 3 has no field \"text\" but \"body\", \"id\"; name the one with the text with --text-field",
                 "{}                           | line 3 has no field \"text\" but no field at all",
                 "{\"text\": null}             | line 3 has null in the field \"text\", not a string",
                 "{\"text\": 12}               | line 3 has a number in the field \"text\", not a string",
-                "{\"text\": [\"x\"]}          | line 3 has an array in the field \"text\", not a string",
+                "{\"text\": [\"x\"]}          | line 3 has a string as message 1, not an object",
                 "{\"text\": \"\\ud83d!\"}     | line 3 has half a surrogate pair in the field \"text\"",
             })
     void namesTheLineAndTheField(String line, String message) {
@@ -146,8 +152,130 @@ class TextFileTest {
     void refusesWhatIsNoTextFile() throws IOException {
         refuses(folder.resolve("nowhere.jsonl"), "does not exist");
         refuses(Files.createDirectory(folder.resolve("folder.jsonl")), "is a folder");
-        refuses(write("a.parquet", new byte[] {1}), "is neither .jsonl nor .txt");
-        refuses(write("json", new byte[] {1}), "is neither .jsonl nor .txt");
+        refuses(write("a.csv", new byte[] {1}), "has an extension of another format; give a .jsonl");
+        refuses(write("json", new byte[] {1}), "has an extension of another format");
+        refuses(write("a.parquet.gz", new byte[] {1}), "is compressed as a whole");
+    }
+
+    @Test
+    void readsLists() throws IOException {
+        assertThat(read("a.json", "\ufeff[{\"text\": \"one\"}, \"two\",\n {\"id\": 1, \"text\": \"drei ü\"}, \" \"]\n"))
+                .containsExactly("one", "two", "drei ü");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "                          | is empty",
+                "{\"text\": \"x\"}           | holds an object where a list",
+                "\"x\"                      | holds no list where a list",
+                "[]                        | has an empty list",
+                "[\" \"]                     | has no text in the field \"text\" of any row",
+                "[\"x\", 5]                  | row 2 holds a number, not a JSON object",
+                "[\"x\", {\"body\": 1}]      | row 2 has no field \"text\" but \"body\"",
+                "[\"x\", {\"text\": 1}]      | row 2 has a number in the field \"text\"",
+                "[\"x\", \"\\ud83d!\"]        | row 2 has half a surrogate pair",
+                "[\"x\", {\"text\"           | is not valid JSON at line 1",
+                "[\"x\",                     | is not valid JSON at line 1",
+                "[\"x\"] []                  | goes on after its list",
+                "[\"x\" \"y\"]               | is not valid JSON at line 1, column",
+            })
+    void namesTheRowOfAList(String content, String message) {
+        refuses("a.json", content == null ? "" : content.strip(), message);
+    }
+
+    @Test
+    void unpacksGzip() throws IOException {
+        assertThat(readPacked("a.jsonl.gz", "{\"text\": \"one\"}\n")).containsExactly("one");
+        assertThat(readPacked("a.json.GZ", "[\"one\"]")).containsExactly("one");
+        assertThat(readPacked("a.txt.gz", "one")).containsExactly("one");
+    }
+
+    @Test
+    void refusesDamagedGzip() throws IOException {
+        StringBuilder content = new StringBuilder("[\"");
+        new Random(1).ints(20_000, 'a', 'z').forEach(content::appendCodePoint);
+        byte[] packed = packed(content + "\"]");
+
+        for (String name : List.of("a.jsonl.gz", "a.json.gz", "a.txt.gz")) {
+            refuses(write(name, Arrays.copyOf(packed, packed.length - 12)), "is damaged where it is compressed");
+            refuses(write(name, "plain".getBytes(StandardCharsets.UTF_8)), "is damaged where it is compressed");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"none", "snappy", "gzip", "zstd"})
+    void readsParquet(String compression) {
+        assertThat(read(new TextFile(PARQUET.resolve("text-" + compression + ".parquet"))))
+                .containsExactly("one", "zwei ü\n", "四 😀");
+    }
+
+    @Test
+    void readsParquetOfManyRowGroups() {
+        assertThat(read(new TextFile(PARQUET.resolve("groups.parquet"))))
+                .hasSize(5000)
+                .startsWith("document 0")
+                .endsWith("document 4999");
+    }
+
+    @Test
+    void readsConversations() throws IOException {
+        assertThat(read(new TextFile(PARQUET.resolve("chat.parquet"))))
+                .containsExactly(
+                        "[{role=user, content=Hi}, {role=assistant, content=Yes?, name=n}]",
+                        "[{role=user, content=Bye}]");
+        String shareGpt = """
+                {"conversations": [{"from": "system", "value": "s"}, {"from": "human", "value": "h"}, {"from": "gpt", "value": "g"}]}
+                """;
+        assertThat(read("a.jsonl", shareGpt))
+                .containsExactly("[{role=system, content=s}, {role=user, content=h}, {role=assistant, content=g}]");
+        assertThat(read("a.json", "[{\"text\": [{\"role\": \"user\", \"content\": \"x\"}]}]"))
+                .containsExactly("[{role=user, content=x}]");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "[]                                      | has an empty list",
+                "[5]                                     | has a number as message 1, not an object",
+                "[{\"role\": \"user\"}]                  | has nothing in \"content\" of message 1",
+                "[{\"role\": \"user\", \"content\": 5}]  | has a number in \"content\" of message 1",
+                "[{\"content\": \"x\"}]                  | has no string \"role\" in message 1",
+                "[{\"role\": 1, \"content\": \"x\"}]     | has no string \"role\" in message 1",
+                "[{\"from\": \"me\", \"value\": \"x\"}]  | has \"me\" as the speaker of message 1",
+                "[{\"role\": \"user\", \"content\": \"\\ud83d!\"}] | has half a surrogate pair in message 1",
+            })
+    void namesTheMessage(String messages, String message) {
+        refuses("a.jsonl", "\n{\"messages\": " + messages.strip() + "}\n", "line 2 " + message.strip());
+    }
+
+    @Test
+    void refusesDamagedParquet() throws IOException {
+        byte[] whole = Files.readAllBytes(PARQUET.resolve("text-snappy.parquet"));
+        byte[] bent = whole.clone();
+        Arrays.fill(bent, 4, 300, (byte) 0x5a);
+
+        refuses(write("a.parquet", new byte[] {1}), "cannot be read as Parquet");
+        refuses(write("b.parquet", Arrays.copyOf(whole, whole.length / 2)), "cannot be read as Parquet");
+        refuses(write("c.parquet", bent), "cannot be read as Parquet");
+        refuses(PARQUET.resolve("missing.parquet"), "row 3 has null in the field \"text\"");
+        refuses(PARQUET.resolve("empty.parquet"), "has no rows");
+    }
+
+    private List<String> readPacked(String name, String content) throws IOException {
+        return read(new TextFile(write(name, packed(content))));
+    }
+
+    private static byte[] packed(String content) throws IOException {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (GZIPOutputStream out = new GZIPOutputStream(bytes)) {
+            out.write(content.getBytes(StandardCharsets.UTF_8));
+        }
+        return bytes.toByteArray();
     }
 
     @Test
@@ -205,8 +333,11 @@ class TextFileTest {
     private static List<String> read(TextFile file) {
         List<String> texts = new ArrayList<>();
         try (Documents documents = file.documents()) {
-            for (String text = documents.next(); text != null; text = documents.next()) {
-                texts.add(text);
+            for (Document next = documents.next(); next != null; next = documents.next()) {
+                texts.add(
+                        next instanceof Document.Text text
+                                ? text.text()
+                                : ((Document.Chat) next).messages().toString());
             }
             assertThat(documents.next()).isNull();
         }

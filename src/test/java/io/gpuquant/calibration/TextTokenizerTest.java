@@ -70,7 +70,7 @@ class TextTokenizerTest {
                 .toList();
 
         try (TextTokenizer tokenizer = TextTokenizer.open(DEMO, VOCABULARY)) {
-            List<int[]> together = tokenizer.encodeAll(texts);
+            List<int[]> together = tokenizer.encodeAll(documents(texts));
 
             assertThat(together).hasSameSizeAs(texts);
             for (int i = 0; i < texts.size(); i++) {
@@ -102,7 +102,7 @@ class TextTokenizerTest {
 
         for (int attempt = 0; attempt < 20; attempt++) {
             try (TextTokenizer tokenizer = TextTokenizer.open(DEMO, 900)) {
-                assertThatThrownBy(() -> tokenizer.encodeAll(texts))
+                assertThatThrownBy(() -> tokenizer.encodeAll(documents(texts)))
                         .isInstanceOf(InputException.class)
                         .hasMessageContaining("gives the token 958");
             }
@@ -245,5 +245,9 @@ class TextTokenizerTest {
 
     private static ObjectNode demoTokenizer() throws IOException {
         return (ObjectNode) new ObjectMapper().readTree(Files.readString(DEMO.resolve("tokenizer.json")));
+    }
+
+    private static List<Document> documents(List<String> texts) {
+        return texts.stream().<Document>map(Document.Text::new).toList();
     }
 }

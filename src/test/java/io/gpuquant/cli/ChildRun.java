@@ -4,14 +4,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import java.util.stream.Collectors;
 
 /** The tool as a process of its own, which can be killed. */
 final class ChildRun implements AutoCloseable {
@@ -43,22 +46,40 @@ final class ChildRun implements AutoCloseable {
      * @param prefix words before the command that starts Java, such as those of a shell that sets a limit
      */
     static ChildRun start(Path logs, List<String> prefix, Object... arguments) throws IOException {
+        return start(logs, prefix, Map.of(), Path.of(""), arguments);
+    }
+
+    /**
+     * Starts a command line.
+     *
+     * @param environment what is added to the environment of this process
+     * @param folder the current folder of the new one
+     */
+    static ChildRun start(
+            Path logs, List<String> prefix, Map<String, String> environment, Path folder, Object... arguments)
+            throws IOException {
         List<String> command = new ArrayList<>(prefix);
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(List.of("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"));
         command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow"));
         command.add("-Djava.library.path=" + System.getProperty("java.library.path"));
-        command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
+        command.addAll(List.of("-cp", classPath(), Main.class.getName()));
         Arrays.stream(arguments).map(String::valueOf).forEach(command::add);
         Path out = Files.createTempFile(logs, "out", ".txt");
         Path err = Files.createTempFile(logs, "err", ".txt");
-        return new ChildRun(
-                new ProcessBuilder(command)
-                        .redirectOutput(out.toFile())
-                        .redirectError(err.toFile())
-                        .start(),
-                out,
-                err);
+        ProcessBuilder builder = new ProcessBuilder(command)
+                .directory(folder.toAbsolutePath().toFile())
+                .redirectOutput(out.toFile())
+                .redirectError(err.toFile());
+        builder.environment().putAll(environment);
+        return new ChildRun(builder.start(), out, err);
+    }
+
+    /** The class path of this process, for one with another current folder. */
+    private static String classPath() {
+        return Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator))
+                .map(entry -> Path.of(entry).toAbsolutePath().toString())
+                .collect(Collectors.joining(File.pathSeparator));
     }
 
     /** Waits until something holds or the process has come to a good end. */

@@ -173,7 +173,9 @@ class PlanCommandTest {
     @Test
     void aRunHasRoomInWhatItsPlanSays() {
         Path model = TinyModel.narrow().layers(1).write(folder.resolve("model"));
-        Object[] options = {"--group-size", "32", "--samples", "4", "--device", "host", "--json"};
+        Object[] options = {
+            "--group-size", "32", "--samples", "4", "--device", "host", "--json", "--device-memory", "1KB"
+        };
         long planned = CommandRun.of(concat("plan", model, options))
                 .json()
                 .path("peak_device_bytes")
@@ -231,6 +233,37 @@ class PlanCommandTest {
         assertThat(all.path("host_bytes").asLong()).isEqualTo(128L * 2048 * (14336 * 2 + 4096 * 4));
         assertThat(all.path("peak_device_bytes").asLong())
                 .isLessThan(gates.path("peak_device_bytes").asLong());
+    }
+
+    /** The least that each takes, and what it gets where there is more. */
+    @ParameterizedTest
+    @CsvSource({
+        "8, 7GB, true, host, true",
+        "8, 24GB, true, device, true",
+        "8, 80GB, true, device, true",
+        "70, 8GB, false, host, false",
+        "70, 24GB, true, device, true",
+        "70, 80GB, true, device, true"
+    })
+    void largeModelsFitWhatIsPromised(
+            int billions, String memory, boolean fits, String residualStream, boolean prefetch) throws IOException {
+        String config = billions == 8
+                ? LLAMA_3_8B
+                : LLAMA_3_8B
+                        .replace("4096", "8192")
+                        .replace("14336", "28672")
+                        .replace("\"num_hidden_layers\": 32", "\"num_hidden_layers\": 80")
+                        .replace("\"num_attention_heads\": 32", "\"num_attention_heads\": 64");
+        Files.writeString(folder.resolve("config.json"), config);
+
+        JsonNode plan = CommandRun.of("plan", folder, "--device", "cuda", "--device-memory", memory, "--json")
+                .json();
+
+        assertThat(plan.path("fits").asBoolean()).isEqualTo(fits);
+        assertThat(plan.path("prefetch").asBoolean()).isEqualTo(prefetch);
+        assertThat(plan.path("placements").path("residual_stream").asText()).isEqualTo(residualStream);
+        assertThat(plan.path("peak_device_bytes").asLong() <= plan.path("available_device_bytes").asLong())
+                .isEqualTo(fits);
     }
 
     @Test
@@ -311,7 +344,7 @@ class PlanCommandTest {
         assertThat(run.out()).contains("of 1.84 GB: does not fit");
         assertThat(run.lastError())
                 .startsWith(
-                        "gpuquant: calibrating takes at least 3.74 GB on cuda (mlp-out: Gram matrix 822 MB, Hessian")
+                        "gpuquant: calibrating takes at least 3.34 GB on cuda (mlp-out: Gram matrix 822 MB, Hessian")
                 .contains("but 1.84 GB may be used; raise --device-memory");
     }
 

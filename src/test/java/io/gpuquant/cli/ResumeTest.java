@@ -295,6 +295,18 @@ class ResumeTest {
     }
 
     @Test
+    void compressedTensorsResumesToo() throws Exception {
+        Object[] format = {"--format", "compressed-tensors", "--no-sym", "--bits", "3"};
+        killWhen(() -> journalLines(partial) > 1, made, command(made, format));
+
+        JsonNode json = CommandRun.of(command(made, format)).requireDone().json();
+
+        assertThat(json.path("resumed_layers").asInt()).isPositive();
+        CommandRun.of(command(folder.resolve("expected"), format)).requireDone();
+        assertThat(new MadeCheckpoint(made).files()).isEqualTo(new MadeCheckpoint(folder.resolve("expected")).files());
+    }
+
+    @Test
     void secondProcessOnTheSameOutputIsRefused() throws Exception {
         try (ChildRun first = start()) {
             first.waitUntil(() -> journalLines(partial) > 0).signal("STOP");

@@ -3,6 +3,7 @@ package io.gpuquant.device;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.gpuquant.GpuQuantException;
 import io.gpuquant.ResourceException;
 import io.gpuquant.UsageException;
 import java.util.Collections;
@@ -48,6 +49,41 @@ class DevicesTest {
         assertThatThrownBy(() -> devices.open(selector, DeviceOptions.defaults()))
                 .isInstanceOf(Opened.class)
                 .hasMessage(opened);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = ';',
+            value = {
+                "cuda:0,0; names a device twice",
+                "cuda:0,1,0; names a device twice",
+                "cuda:3,1; is not there: this machine has 2",
+                "tpu:0,1; is not a device",
+                "cuda:0,; is not a device",
+                "host,cuda:0; is not a device"
+            })
+    void refusesListsThatNameNoDevices(String selector, String reason) {
+        Devices devices = Devices.of(HOST, new Fake("cuda", 10, 2));
+
+        assertThatThrownBy(() -> devices.openAll(selector, DeviceOptions.defaults()))
+                .isInstanceOf(GpuQuantException.class)
+                .hasMessageContaining("--device ")
+                .hasMessageContaining(reason);
+    }
+
+    @Test
+    void opensTheFirstOfAListFirstAndOneWhereOneIsNamed() {
+        Devices devices = Devices.of(HOST, new Fake("cuda", 10, 2));
+
+        assertThatThrownBy(() -> devices.openAll("cuda:1,0", DeviceOptions.defaults()))
+                .isInstanceOf(Opened.class)
+                .hasMessage("cuda:1");
+        assertThatThrownBy(() -> devices.openAll("host", DeviceOptions.defaults()))
+                .isInstanceOf(Opened.class)
+                .hasMessage("host:0");
+        assertThatThrownBy(() -> devices.open("cuda:0,1", DeviceOptions.defaults()))
+                .isInstanceOf(UsageException.class)
+                .hasMessageContaining("names several devices");
     }
 
     @ParameterizedTest

@@ -18,9 +18,7 @@ import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.Elements;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -59,9 +57,7 @@ class AwqLinearWriterTest {
                     new Stage(Stage.Kind.MLP_OUT, List.of(linear)),
                     DeviceMatrix.allocate(device, "weights", DType.F32, OUT, IN),
                     null);
-            Map<String, byte[]> written = new HashMap<>();
-            TensorOutput output = new TensorOutput(
-                    (name, data) -> written.put(name, data.toArray(java.lang.foreign.ValueLayout.JAVA_BYTE)));
+            CollectedOutput output = new CollectedOutput(device);
             try (QuantizedStage stage = new QuantizedStage(
                     codes,
                     scaleMatrix,
@@ -72,7 +68,7 @@ class AwqLinearWriterTest {
                 new AwqLinearWriter(device, new AwqScheme(groupSize, false, version), output).write(stage, weights);
             }
             for (String name : List.of("qweight", "qzeros", "scales")) {
-                assertThat(written.get("m." + name))
+                assertThat(output.tensors().get("m." + name))
                         .as(name)
                         .isEqualTo(golden.tensor(name).data().toArray(java.lang.foreign.ValueLayout.JAVA_BYTE));
             }

@@ -88,10 +88,11 @@ class AwqModuleSearchTest {
     }
 
     @Test
-    void judgesByChunksSpreadOverAllSequences() {
-        assertThat(LayerObservation.searchChunks(new Chunking(3, 64, 3))).containsExactly(0);
-        assertThat(LayerObservation.searchChunks(new Chunking(128, 512, 8))).containsExactly(0, 8);
-        assertThat(LayerObservation.searchChunks(new Chunking(128, 8192, 1))).containsExactly(0);
+    void judgesByBlocksSpreadOverAllSequences() {
+        assertThat(LayerObservation.searchBlocks(Chunking.of(3, 64))).containsExactly(0);
+        assertThat(LayerObservation.searchBlocks(new Chunking(3, 64, 3))).containsExactly(0, 1, 2);
+        assertThat(LayerObservation.searchBlocks(Chunking.of(128, 512))).containsExactly(0, 8, 16, 24);
+        assertThat(LayerObservation.searchBlocks(Chunking.of(128, 8192))).containsExactly(0);
     }
 
     private static float[] uneven(float[] values) {

@@ -51,9 +51,10 @@ class NormFoldTest {
 
     @Test
     void refusesABiasThatOutgrowsItsType() {
-        assertThat(NormFold.ofBias(new float[] {3}, new float[] {2}, "b").values())
+        assertThat(NormFold.ofBias(new float[] {3}, new float[] {2}, DType.F16, "b")
+                        .values())
                 .containsExactly(1.5f);
-        assertThatThrownBy(() -> NormFold.ofBias(new float[] {1, 4e4f}, new float[] {1, 0.5f}, "v.bias"))
+        assertThatThrownBy(() -> NormFold.ofBias(new float[] {1, 4e4f}, new float[] {1, 0.5f}, DType.F16, "v.bias"))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("v.bias")
                 .hasMessageContaining("element 1")

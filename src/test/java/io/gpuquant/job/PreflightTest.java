@@ -139,7 +139,7 @@ class PreflightTest {
                         "vLLM's fast kernels take --group-size 32, 64, 128 or -1; with 16 it falls back to slow"
                                 + " ones or refuses");
         for (int usual : new int[] {32, 64, 128, -1}) {
-            assertThat(Preflight.choose(options(4, usual, true, GptqVersion.V1), written())
+            assertThat(choose(options(4, usual, true, GptqVersion.V1), written())
                             .warnings())
                     .isEmpty();
         }
@@ -149,13 +149,11 @@ class PreflightTest {
     void marlinWorksInTiles() {
         shape(config -> config.put("intermediate_size", 96));
 
-        assertThat(Preflight.choose(options(4, 32, true, GptqVersion.V1), written())
-                        .warnings())
+        assertThat(choose(options(4, 32, true, GptqVersion.V1), written()).warnings())
                 .containsExactly(
                         "model.layers.0.mlp.gate_proj has 128 to 96 features, which vLLM pads because its kernels"
                                 + " work in tiles of 128 by 64");
-        assertThat(Preflight.choose(withMethod(32, gptq(true, false)), written())
-                        .warnings())
+        assertThat(choose(withMethod(32, gptq(true, false)), written()).warnings())
                 .containsExactly(
                         "model.layers.0.mlp.gate_proj has 128 to 96 features, which vLLM refuses with --desc-act"
                                 + " because its kernels work in tiles of 128 by 64");
@@ -187,14 +185,14 @@ class PreflightTest {
     }
 
     private static boolean descAct(QuantizationJobOptions options, ModelConfig config) {
-        return Preflight.choose(options, config).scheme() instanceof GptqScheme scheme && scheme.descAct();
+        return choose(options, config).scheme() instanceof GptqScheme scheme && scheme.descAct();
     }
 
     @Test
     void groupSizesThatFitAreNamed() {
         shape(config -> config.put("intermediate_size", 96));
 
-        assertThatThrownBy(() -> Preflight.choose(usual(), written()))
+        assertThatThrownBy(() -> choose(usual(), written()))
                 .isInstanceOf(InputException.class)
                 .hasMessage(
                         "--group-size 128 does not divide the 96 input features of model.layers.0.mlp.down_proj; use"
@@ -240,5 +238,9 @@ class PreflightTest {
                         .info("model.layers.0.self_attn.rotary_emb.inv_freq")
                         .dtype())
                 .isEqualTo(DType.F32);
+    }
+
+    private static Preflight.Choices choose(QuantizationJobOptions options, ModelConfig config) {
+        return Preflight.choose(options, config, structure -> DType.F16);
     }
 }

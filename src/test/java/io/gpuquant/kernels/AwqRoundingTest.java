@@ -24,17 +24,24 @@ class AwqRoundingTest {
 
     @ParameterizedTest
     @CsvSource({
-        "1, 1, 4, 4, false, true, F32",
-        "31, 2, 36, 4, false, true, F16",
-        "33, 3, 32, 3, true, true, BF16",
-        "5, 2, 128, 8, false, false, F32",
-        "34, 1, 160, 2, true, false, F32"
+        "1, 1, 4, 4, false, true, F32, false",
+        "31, 2, 36, 4, false, true, F16, true",
+        "33, 3, 32, 3, true, true, BF16, false",
+        "5, 2, 128, 8, false, false, F32, false",
+        "34, 1, 160, 2, true, false, F32, true"
     })
     void agreesWithTheRule(
-            int rows, int groups, int groupSize, int bits, boolean symmetric, boolean scaled, DType dtype) {
+            int rows,
+            int groups,
+            int groupSize,
+            int bits,
+            boolean symmetric,
+            boolean scaled,
+            DType dtype,
+            boolean bf16Scales) {
         int columns = groups * groupSize;
         SplittableRandom random = new SplittableRandom(columns);
-        QuantizationGrid grid = new QuantizationGrid(bits, symmetric, 0, Search.MIN_MAX);
+        QuantizationGrid grid = new QuantizationGrid(bits, symmetric, 0, Search.MIN_MAX, bf16Scales);
         float[] weights = Matrices.normal(random, rows * columns, 0.02);
         for (int i = 0; i < groupSize; i++) {
             weights[i] = Math.abs(weights[i]);

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.kernels.QuantizationGrid.Search;
+import io.gpuquant.tensor.BFloat16;
 import io.gpuquant.tensor.DType;
 import java.util.Arrays;
 import java.util.SplittableRandom;
@@ -21,6 +22,7 @@ class FindGridsTest {
 
     private static final int SUBNORMAL = 1;
     private static final int LARGEST_FINITE = 0x7bff;
+    private static final int LARGEST_OF_BOTH = 0x7bf8;
 
     @ParameterizedTest
     @CsvSource({
@@ -120,6 +122,22 @@ class FindGridsTest {
     }
 
     @Test
+    void givesScalesThatBothHalfTypesHoldWhereFilesHaveBf16() {
+        SplittableRandom random = new SplittableRandom(6);
+        float[] weights = new float[400];
+        for (int i = 0; i < weights.length; i++) {
+            weights[i] = (float) Math.scalb(random.nextDouble(1, 2), random.nextInt(40) - 24);
+        }
+        for (boolean symmetric : new boolean[] {true, false}) {
+            QuantizationGrid grid = new QuantizationGrid(4, symmetric, 0, Search.MIN_MAX, true);
+            for (short bits : find(weights.length, 1, 1, 0, 0, grid, weights).scales) {
+                float scale = Float.float16ToFloat(bits);
+                assertThat(BFloat16.toFloat(BFloat16.fromFloat(scale))).isEqualTo(scale);
+            }
+        }
+    }
+
+    @Test
     void neverGivesAScaleOfZero() {
         for (QuantizationGrid grid : grids(Search.MSE)) {
             Grids found = find(1, 1, 4, 0, 0, grid, 1e-9f, -2e-9f, 3e-12f, Float.MIN_VALUE);
@@ -130,9 +148,10 @@ class FindGridsTest {
     @Test
     void neverGivesAScaleThatIsInfinite() {
         for (QuantizationGrid grid : grids(Search.MSE)) {
-            assertThat(find(1, 1, 3, 0, 0, grid, 3e38f, -3e38f, 1).scales).containsExactly((short) LARGEST_FINITE);
+            short largest = (short) (grid.bf16Scales() ? LARGEST_OF_BOTH : LARGEST_FINITE);
+            assertThat(find(1, 1, 3, 0, 0, grid, 3e38f, -3e38f, 1).scales).containsExactly(largest);
             assertThat(find(1, 1, 2, 0, 0, grid, Float.POSITIVE_INFINITY, 1).scales)
-                    .containsExactly((short) LARGEST_FINITE);
+                    .containsExactly(largest);
         }
     }
 
@@ -151,7 +170,9 @@ class FindGridsTest {
             new QuantizationGrid(4, false, 1, search),
             new QuantizationGrid(2, false, 1, search),
             new QuantizationGrid(3, true, 1, search),
-            new QuantizationGrid(8, false, 1, search)
+            new QuantizationGrid(8, false, 1, search),
+            new QuantizationGrid(4, true, 0, search, true),
+            new QuantizationGrid(4, false, 1, search, true)
         };
     }
 

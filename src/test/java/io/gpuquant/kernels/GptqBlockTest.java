@@ -100,6 +100,14 @@ class GptqBlockTest {
     }
 
     @ParameterizedTest
+    @CsvSource({"true, 0, MIN_MAX", "false, 1, MSE"})
+    void findsScalesThatBf16HoldsToo(boolean symmetric, int smallestZero, Search search) {
+        Case block = Case.random(5, 32, 16, new QuantizationGrid(4, symmetric, smallestZero, search, true));
+
+        KernelRig.assertSame("block", quantize(block), oracle(block));
+    }
+
+    @ParameterizedTest
     @CsvSource({"1, 1, 4", "33, 31, 3", "5, 127, 8", "9, 128, 4", "2, 40, 2"})
     void takesGivenGridsThatChangeFromColumnToColumn(int rows, int width, int bits) {
         QuantizationGrid grid = new QuantizationGrid(bits, false, 0, Search.MIN_MAX);

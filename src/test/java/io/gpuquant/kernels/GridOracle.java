@@ -1,5 +1,7 @@
 package io.gpuquant.kernels;
 
+import io.gpuquant.tensor.BFloat16;
+
 /**
  * The rule by which a group gets its scale and zero point, and a weight its code, in plain Java. Float32 where kernels
  * round to float32; a product of two floats that is rounded to an integer is exact in float64 before.
@@ -7,6 +9,7 @@ package io.gpuquant.kernels;
 record GridOracle(short scaleBits, int zero, int largest) {
 
     private static final float LARGEST_HALF = 65504;
+    private static final float LARGEST_OF_BOTH = 65280;
     private static final int PARTS = 8;
 
     /** The grid of a group. */
@@ -46,19 +49,22 @@ record GridOracle(short scaleBits, int zero, int largest) {
     /** The grid of a range that holds zero and more. */
     static GridOracle ofRange(float lo, float hi, QuantizationGrid grid) {
         int largest = grid.largestCode();
-        short scale = storable((hi - lo) / largest);
+        short scale = storable((hi - lo) / largest, grid);
         if (grid.symmetric()) {
             return new GridOracle(scale, grid.middle(), largest);
         }
         double zero = Math.rint(-(double) lo * (1 / Float.float16ToFloat(scale)));
         if (zero < grid.smallestZero()) {
-            return new GridOracle(storable(hi / (largest - 1)), 1, largest);
+            return new GridOracle(storable(hi / (largest - 1), grid), 1, largest);
         }
         return new GridOracle(scale, (int) Math.min(zero, largest), largest);
     }
 
-    private static short storable(float scale) {
-        short half = Float.floatToFloat16(Math.min(scale, LARGEST_HALF));
+    private static short storable(float scale, QuantizationGrid grid) {
+        float stored = grid.bf16Scales()
+                ? BFloat16.toFloat(BFloat16.fromFloat(Math.min(scale, LARGEST_OF_BOTH)))
+                : Math.min(scale, LARGEST_HALF);
+        short half = Float.floatToFloat16(stored);
         return half == 0 ? 1 : half;
     }
 

@@ -142,6 +142,10 @@ final class KernelRig implements AutoCloseable {
         return new NibbleKernels(stream(), module("nibbles"));
     }
 
+    BitStreamKernels bitStreams() {
+        return new BitStreamKernels(stream(), module("bitstream"));
+    }
+
     ScaleKernels scale() {
         return new ScaleKernels(stream(), module("scale"));
     }

@@ -72,15 +72,26 @@ class NibbleKernelsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"1, 4, 4, F32", "33, 36, 12, F16", "9, 300, 100, BF16"})
-    void computesTheWeightsOfEngines(int out, int in, int groupSize, DType dtype) {
+    @CsvSource({
+        "1, 4, 4, F32, F16",
+        "33, 36, 12, F16, F16",
+        "9, 300, 100, BF16, F16",
+        "5, 24, 8, F32, F32",
+        "3, 12, 4, BF16, F32"
+    })
+    void computesTheWeightsOfEngines(int out, int in, int groupSize, DType dtype, DType scaleType) {
         SplittableRandom random = new SplittableRandom(in);
         int groups = in / groupSize;
         byte[] codes = codes(out * in);
         byte[] zeros = codes(groups * out);
-        short[] scales = new short[groups * out];
+        short[] halves = new short[groups * out];
+        float[] scales = new float[groups * out];
         for (int i = 0; i < scales.length; i++) {
-            scales[i] = Float.floatToFloat16((float) random.nextDouble(0.001, 0.1));
+            scales[i] = (float) random.nextDouble(0.001, 0.1);
+            halves[i] = Float.floatToFloat16(scales[i]);
+            if (scaleType == DType.F16) {
+                scales[i] = Float.float16ToFloat(halves[i]);
+            }
         }
 
         float[] weights = KernelRig.kernelsAndTwins(rig -> {
@@ -88,7 +99,7 @@ class NibbleKernelsTest {
             rig.nibbles()
                     .dequantize(
                             rig.bytes(out, in, codes),
-                            rig.halves(groups, out, scales),
+                            scaleType == DType.F16 ? rig.halves(groups, out, halves) : rig.floats(groups, out, scales),
                             rig.bytes(groups, out, zeros),
                             groupSize,
                             target);
@@ -98,7 +109,7 @@ class NibbleKernelsTest {
 
         for (int i = 0; i < weights.length; i++) {
             int grid = i % in / groupSize * out + i / in;
-            double exact = (double) Float.float16ToFloat(scales[grid]) * (codes[i] - zeros[grid]);
+            double exact = (double) scales[grid] * (codes[i] - zeros[grid]);
             assertThat(Math.abs(weights[i] - exact)).isLessThanOrEqualTo(Bounds.rounding(dtype, exact));
         }
     }

@@ -24,27 +24,32 @@ record ForwardRun(List<float[]> hidden, float[] normalized, float[] logits) {
     record Options(
             DType operandType,
             int perChunk,
+            long scoreBytes,
             ActivationStore.Placement placement,
             @Nullable RotaryEmbedding rope) {
 
         /** Everything at once, with operands of float32. */
         static final Options DEFAULT =
-                new Options(DType.F32, Integer.MAX_VALUE, ActivationStore.Placement.DEVICE, null);
+                new Options(DType.F32, Integer.MAX_VALUE, 64 << 20, ActivationStore.Placement.DEVICE, null);
 
         Options perChunk(int sequences) {
-            return new Options(operandType, sequences, placement, rope);
+            return new Options(operandType, sequences, scoreBytes, placement, rope);
+        }
+
+        Options scoreBytes(long bytes) {
+            return new Options(operandType, perChunk, bytes, placement, rope);
         }
 
         Options onHost() {
-            return new Options(operandType, perChunk, ActivationStore.Placement.HOST, rope);
+            return new Options(operandType, perChunk, scoreBytes, ActivationStore.Placement.HOST, rope);
         }
 
         Options operands(DType type) {
-            return new Options(type, perChunk, placement, rope);
+            return new Options(type, perChunk, scoreBytes, placement, rope);
         }
 
         Options rope(RotaryEmbedding embedding) {
-            return new Options(operandType, perChunk, placement, embedding);
+            return new Options(operandType, perChunk, scoreBytes, placement, embedding);
         }
     }
 
@@ -71,8 +76,12 @@ record ForwardRun(List<float[]> hidden, float[] normalized, float[] logits) {
             int[]... sequences) {
         int width = structure.config().hiddenSize();
         DType type = options.operandType();
-        Chunking chunking =
-                new Chunking(sequences.length, sequences[0].length, Math.min(options.perChunk(), sequences.length));
+        Chunking chunking = new Chunking(
+                sequences.length,
+                sequences[0].length,
+                1,
+                Math.min(options.perChunk(), sequences.length),
+                options.scoreBytes());
         LayerPass.Placements placements = new LayerPass.Placements(options.placement(), options.placement());
         try (ActivationStore hidden =
                         new ActivationStore(device, "residual", chunking, DType.F32, width, options.placement());

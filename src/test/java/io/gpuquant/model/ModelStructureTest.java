@@ -85,6 +85,8 @@ class ModelStructureTest {
         "3, 4096, 1, 3, 1",
         "3, 5000, 1, 3, 1",
         "10, 1000, 4, 3, 2",
+        "10, 700, 4, 3, 2",
+        "9, 1500, 2, 5, 1",
         "8, 2048, 2, 4, 2",
         "5, 7, 5, 1, 5"
     })
@@ -99,8 +101,25 @@ class ModelStructureTest {
         assertThat(chunking.totalTokens()).isEqualTo((long) sequences * length);
     }
 
+    @ParameterizedTest
+    @CsvSource({"1, 1, 1, 1", "3, 4096, 1, 3", "10, 1000, 2, 5", "11, 700, 2, 6", "5, 7, 5, 1", "128, 256, 8, 16"})
+    void multipliesBlocksOf2048TokensWhateverTheChunks(int sequences, int length, int perBlock, int blocks) {
+        for (Chunking chunking : Chunking.of(sequences, length).narrowing()) {
+            assertThat(chunking.perBlock()).isEqualTo(perBlock);
+            assertThat(chunking.blocks()).isEqualTo(blocks);
+            assertThat(chunking.perChunk() % perBlock == 0 || chunking.count() == 1)
+                    .isTrue();
+            assertThat(chunking.firstBlock(chunking.count() - 1) * perBlock)
+                    .isEqualTo(chunking.firstSequence(chunking.count() - 1));
+        }
+        Chunking least = Chunking.of(sequences, length).narrowing().getLast();
+        assertThat(least.perChunk()).isEqualTo(perBlock);
+        assertThat(least.scoreBytes()).isZero();
+    }
+
     @Test
     void refusesToCutNothing() {
+        assertThatIllegalArgumentException().isThrownBy(() -> new Chunking(9, 5, 2, 3, 0));
         assertThatIllegalArgumentException().isThrownBy(() -> new Chunking(0, 5, 1));
         assertThatIllegalArgumentException().isThrownBy(() -> new Chunking(5, 0, 1));
         assertThatIllegalArgumentException().isThrownBy(() -> new Chunking(5, 5, 0));

@@ -22,8 +22,8 @@ final class CudaContext {
     private final CUdevice device = new CUdevice();
     private final CUcontext handle = new CUcontext();
     private final List<LaunchTrace> traces = new CopyOnWriteArrayList<>();
-    private boolean faulted;
-    private boolean closed;
+    private volatile boolean faulted;
+    private volatile boolean closed;
 
     /**
      * Creates the context, or joins the one this process has.

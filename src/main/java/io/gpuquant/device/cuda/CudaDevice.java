@@ -26,6 +26,8 @@ final class CudaDevice implements Device {
     private final PinnedMemory pinned;
     private final CudaStream computeStream;
     private final CudaStream transferStream;
+    private final CudaStream uploadStream;
+    private final CudaStream downloadStream;
     private @Nullable Blas blas;
 
     /**
@@ -46,6 +48,8 @@ final class CudaDevice implements Device {
             closing.push(events::close);
             StreamHandle compute = newStream();
             StreamHandle transfer = newStream();
+            StreamHandle upload = newStream();
+            StreamHandle download = newStream();
             heap = new DeviceHeap(
                     context,
                     events,
@@ -59,6 +63,8 @@ final class CudaDevice implements Device {
             closing.push(modules::close);
             computeStream = new CudaStream(context, compute, events, heap, pinned, modules);
             transferStream = new CudaStream(context, transfer, events, heap, pinned, modules);
+            uploadStream = new CudaStream(context, upload, events, heap, pinned, modules);
+            downloadStream = new CudaStream(context, download, events, heap, pinned, modules);
         } catch (RuntimeException e) {
             throw closeAfter(e);
         }
@@ -103,6 +109,16 @@ final class CudaDevice implements Device {
     @Override
     public Stream transferStream() {
         return transferStream;
+    }
+
+    @Override
+    public Stream uploadStream() {
+        return uploadStream;
+    }
+
+    @Override
+    public Stream downloadStream() {
+        return downloadStream;
     }
 
     /** cuBLAS, looked for at the first call because loading it takes time that not every run needs to spend; or kernels. */

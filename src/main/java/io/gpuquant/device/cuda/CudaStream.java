@@ -6,6 +6,7 @@ import io.gpuquant.device.KernelArguments;
 import io.gpuquant.device.KernelEntry;
 import io.gpuquant.device.LaunchShape;
 import io.gpuquant.device.Stream;
+import io.gpuquant.device.TimeMark;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -136,6 +137,14 @@ final class CudaStream implements Stream {
     public Event record() {
         context.enter();
         return new CudaEvent(context, events, events.record(handle));
+    }
+
+    @Override
+    public TimeMark mark() {
+        context.enter();
+        CudaTimeMark mark = new CudaTimeMark(context, events.takeTimed(), handle);
+        mark.move();
+        return mark;
     }
 
     @Override

@@ -4,7 +4,10 @@ import io.gpuquant.GpuQuantException;
 import io.gpuquant.device.DeviceBuffer;
 import io.gpuquant.device.MemoryLedger;
 import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.Map;
+import java.util.Set;
 import jcuda.driver.CUdevice_attribute;
 import jcuda.driver.CUevent;
 import jcuda.driver.CUresult;
@@ -14,18 +17,20 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The device's memory. With the driver's memory pool, allocations and releases are themselves work of the compute stream:
- * memory that was released there is handed out again without waiting, and is valid for later work of that stream only. The
- * other stream therefore waits for an allocation before it first uses it, and a release waits for that stream's last use.
+ * memory that was released there is handed out again without waiting, and is valid for later work of that stream only. Other
+ * streams therefore wait for an allocation before they first use it, and a release waits for their last uses. Streams may be
+ * used by different threads.
  */
 final class DeviceHeap {
 
-    /** What the heap knows of a buffer; the events are null where there is nothing to wait for. */
+    /** What the heap knows of a buffer; there is no allocation event where there is nothing to wait for. */
     private static final class Allocation {
         private final String name;
         private final long address;
         private final long bytes;
         private @Nullable CUevent allocated;
-        private @Nullable CUevent usedByOther;
+        private final Set<CUstream> waited = new HashSet<>();
+        private final Map<CUstream, CUevent> otherUses = new HashMap<>();
 
         Allocation(String name, long address, long bytes) {
             this.name = name;
@@ -40,7 +45,9 @@ final class DeviceHeap {
     private final CUstream compute;
     private final @Nullable MemoryPool pool;
     private final Map<Long, Allocation> allocations = new HashMap<>();
-    private @Nullable CUstream other;
+
+    /** Streams, not the compute stream, that run or have run kernels, whose buffers only the kernels know. */
+    private final Set<CUstream> others = new LinkedHashSet<>();
 
     /**
      * @param compute the stream that allocations and releases are work of
@@ -64,7 +71,7 @@ final class DeviceHeap {
     }
 
     /** Allocates memory; the driver aligns it to at least 256 bytes. */
-    DeviceBuffer allocate(String name, long bytes) {
+    synchronized DeviceBuffer allocate(String name, long bytes) {
         if (bytes < 0) {
             throw new IllegalArgumentException(name + " of " + bytes + " bytes");
         }
@@ -112,41 +119,37 @@ final class DeviceHeap {
      *
      * @throws IllegalArgumentException when the buffer is another device's or the range is not inside it
      */
-    long beforeUse(DeviceBuffer buffer, long offset, long bytes, CUstream stream) {
+    synchronized long beforeUse(DeviceBuffer buffer, long offset, long bytes, CUstream stream) {
         if (offset < 0 || bytes < 0 || bytes > buffer.byteSize() - offset) {
             throw new IllegalArgumentException(
                     "bytes " + offset + " to " + (offset + bytes) + " of device buffer " + buffer);
         }
         Allocation allocation = allocationOf(buffer);
-        if (!stream.equals(compute) && allocation.allocated != null) {
+        if (!stream.equals(compute) && allocation.allocated != null && allocation.waited.add(stream)) {
             await(stream, allocation.allocated);
-            events.giveBack(allocation.allocated);
-            allocation.allocated = null;
         }
         return allocation.address + offset;
     }
 
     /** Says that work on a buffer was queued on {@code stream}. */
-    void afterUse(DeviceBuffer buffer, CUstream stream) {
+    synchronized void afterUse(DeviceBuffer buffer, CUstream stream) {
         if (!stream.equals(compute)) {
             Allocation allocation = allocationOf(buffer);
-            allocation.usedByOther = events.record(stream, allocation.usedByOther);
+            allocation.otherUses.compute(stream, (key, last) -> events.record(stream, last));
         }
     }
 
     /** Says that a kernel, whose buffers only it knows, is about to be queued on {@code stream}. */
-    void beforeKernel(CUstream stream) {
+    synchronized void beforeKernel(CUstream stream) {
         if (!stream.equals(compute)) {
             awaitAll(stream, compute);
-            other = stream;
+            others.add(stream);
         }
     }
 
     /** Says that all work of {@code stream} is done. */
-    void afterSynchronize(CUstream stream) {
-        if (stream.equals(other)) {
-            other = null;
-        }
+    synchronized void afterSynchronize(CUstream stream) {
+        others.remove(stream);
     }
 
     private Allocation allocationOf(DeviceBuffer buffer) {
@@ -157,7 +160,7 @@ final class DeviceHeap {
         return allocation;
     }
 
-    private void release(Allocation allocation) {
+    private synchronized void release(Allocation allocation) {
         if (context.isClosed() || !allocations.remove(allocation.address, allocation)) {
             return;
         }
@@ -172,11 +175,12 @@ final class DeviceHeap {
     }
 
     private void awaitOtherUses(Allocation allocation) {
-        if (other != null) {
-            awaitAll(compute, other);
-        } else if (allocation.usedByOther != null) {
-            await(compute, allocation.usedByOther);
-        }
+        others.forEach(stream -> awaitAll(compute, stream));
+        allocation.otherUses.forEach((stream, lastUse) -> {
+            if (!others.contains(stream)) {
+                await(compute, lastUse);
+            }
+        });
     }
 
     private void free(Allocation allocation) {
@@ -186,9 +190,7 @@ final class DeviceHeap {
         if (allocation.allocated != null) {
             events.giveBack(allocation.allocated);
         }
-        if (allocation.usedByOther != null) {
-            events.giveBack(allocation.usedByOther);
-        }
+        allocation.otherUses.values().forEach(events::giveBack);
     }
 
     private void awaitAll(CUstream waiting, CUstream awaited) {
@@ -202,7 +204,7 @@ final class DeviceHeap {
     }
 
     /** Releases what is still allocated; all work must be done. */
-    void close() {
+    synchronized void close() {
         for (Allocation allocation : allocations.values()) {
             ledger.remove(allocation.name, allocation.bytes);
             free(allocation);

@@ -2,6 +2,7 @@ package io.gpuquant.device.cuda;
 
 import java.lang.ref.Cleaner;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -20,8 +21,9 @@ final class EventPool {
     private static final Cleaner CLEANER = Cleaner.create();
 
     private final CudaContext context;
-    private final List<CUevent> created = new ArrayList<>();
+    private final List<CUevent> created = Collections.synchronizedList(new ArrayList<>());
     private final Queue<CUevent> free = new ConcurrentLinkedQueue<>();
+    private final Queue<CUevent> freeTimed = new ConcurrentLinkedQueue<>();
 
     EventPool(CudaContext context) {
         this.context = context;
@@ -39,6 +41,20 @@ final class EventPool {
         return recorded;
     }
 
+    /** An event with a time stamp. */
+    record Timed(CUevent handle, Queue<CUevent> owner) {
+
+        void giveBack() {
+            owner.add(handle);
+        }
+    }
+
+    /** An event that gets a time stamp when it is recorded. */
+    Timed takeTimed() {
+        CUevent reused = freeTimed.poll();
+        return new Timed(reused == null ? create(CUevent_flags.CU_EVENT_DEFAULT) : reused, freeTimed);
+    }
+
     void giveBack(CUevent event) {
         free.add(event);
     }
@@ -54,8 +70,12 @@ final class EventPool {
         if (reused != null) {
             return reused;
         }
+        return create(CUevent_flags.CU_EVENT_DISABLE_TIMING);
+    }
+
+    private CUevent create(int flags) {
         CUevent event = new CUevent();
-        context.check(JCudaDriver.cuEventCreate(event, CUevent_flags.CU_EVENT_DISABLE_TIMING), "creating an event");
+        context.check(JCudaDriver.cuEventCreate(event, flags), "creating an event");
         created.add(event);
         return event;
     }
@@ -65,5 +85,6 @@ final class EventPool {
         created.forEach(event -> context.checkRelease(JCudaDriver.cuEventDestroy(event), "destroying an event"));
         created.clear();
         free.clear();
+        freeTimed.clear();
     }
 }

@@ -39,7 +39,9 @@ final class AwqChecks {
                                 new Round(1, 1, 4, new QuantizationGrid(4, false, 0, Search.MIN_MAX), DType.F32),
                                 new Round(33, 2, 36, new QuantizationGrid(3, false, 0, Search.MIN_MAX), DType.F16),
                                 new Round(35, 2, 128, new QuantizationGrid(4, true, 0, Search.MIN_MAX), DType.BF16),
-                                new Round(9, 3, 64, new QuantizationGrid(8, false, 0, Search.MIN_MAX), DType.F32))),
+                                new Round(9, 3, 64, new QuantizationGrid(8, false, 0, Search.MIN_MAX), DType.F32),
+                                new Round(
+                                        9, 2, 32, new QuantizationGrid(4, false, 0, Search.MIN_MAX, true), DType.F32))),
                 Check.exact(
                         "choose_cuts",
                         List.of(new ChooseCuts(1, 1, 4), new ChooseCuts(33, 3, 36), new ChooseCuts(9, 2, 128))));

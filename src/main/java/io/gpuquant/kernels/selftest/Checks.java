@@ -37,6 +37,7 @@ final class Checks {
                         ScaleChecks.all(),
                         AwqChecks.all(),
                         NibbleChecks.all(),
+                        BitStreamChecks.all(),
                         GgmlFitChecks.all(),
                         GgmlBlockChecks.all())
                 .flatMap(List::stream)

@@ -24,6 +24,7 @@ final class GptqChecks {
                         new Block(40, 128, 128, new QuantizationGrid(4, true, 0, Search.MIN_MAX)),
                         new Block(9, 96, 48, new QuantizationGrid(3, false, 1, Search.MIN_MAX)),
                         new Block(9, 64, 32, new QuantizationGrid(4, false, 0, Search.MSE)),
+                        new Block(9, 32, 16, new QuantizationGrid(4, true, 0, Search.MIN_MAX, true)),
                         new Block(5, 127, 0, new QuantizationGrid(8, false, 0, Search.MIN_MAX)),
                         new Block(34, 128, 0, new QuantizationGrid(2, false, 1, Search.MIN_MAX)))));
     }
@@ -42,7 +43,7 @@ final class GptqChecks {
             DeviceMatrix weights = bench.gaussian(DType.F32, Layout.window(rows, width), 0.02);
             DeviceMatrix state = QuantizeChecks.weights(bench, Layout.dense(rows, width));
             DeviceMatrix codes = bench.blank(DType.U8, Layout.window(rows, width));
-            DeviceMatrix scales = QuantizeChecks.scales(bench, Layout.window(groups, rows));
+            DeviceMatrix scales = QuantizeChecks.scales(bench, DType.F16, Layout.window(groups, rows));
             DeviceMatrix zeros = bench.codes(Layout.window(groups, rows), grid.largestCode() + 1);
             DeviceMatrix loss = bench.gaussian(DType.F32, Layout.dense(1, rows), 1);
             new QuantizeKernels(bench.stream())

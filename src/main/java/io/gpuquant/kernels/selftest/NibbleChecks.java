@@ -18,8 +18,9 @@ final class NibbleChecks {
     static List<Check> all() {
         List<Case> dequantized = new ArrayList<>();
         for (DType type : Cases.TYPES) {
-            dequantized.add(new Dequantize(type, 1, 4, 4));
-            dequantized.add(new Dequantize(type, 33, 300, 100));
+            dequantized.add(new Dequantize(type, DType.F16, 1, 4, 4));
+            dequantized.add(new Dequantize(type, DType.F16, 33, 300, 100));
+            dequantized.add(new Dequantize(type, DType.F32, 9, 60, 20));
         }
         return List.of(
                 Check.exact(
@@ -67,7 +68,7 @@ final class NibbleChecks {
         }
     }
 
-    record Dequantize(DType type, int out, int in, int groupSize) implements Case {
+    record Dequantize(DType type, DType scaleType, int out, int in, int groupSize) implements Case {
 
         @Override
         public List<Output> run(Bench bench) {
@@ -76,7 +77,7 @@ final class NibbleChecks {
             new NibbleKernels(bench.stream())
                     .dequantize(
                             bench.codes(Layout.window(out, in), CODES),
-                            QuantizeChecks.scales(bench, grids),
+                            QuantizeChecks.scales(bench, scaleType, grids),
                             bench.codes(grids, CODES),
                             groupSize,
                             weights);

@@ -22,7 +22,8 @@ final class QuantizeChecks {
                                 new FindGrids(35, 128, 3, new QuantizationGrid(4, true, 0, Search.MIN_MAX)),
                                 new FindGrids(9, 64, 2, new QuantizationGrid(8, false, 1, Search.MIN_MAX)),
                                 new FindGrids(17, 33, 2, new QuantizationGrid(4, false, 1, Search.MSE)),
-                                new FindGrids(9, 128, 1, new QuantizationGrid(2, true, 0, Search.MSE)))),
+                                new FindGrids(9, 128, 1, new QuantizationGrid(2, true, 0, Search.MSE)),
+                                new FindGrids(9, 24, 2, new QuantizationGrid(4, false, 0, Search.MIN_MAX, true)))),
                 Check.exact(
                         "round_to_grid",
                         List.of(
@@ -56,7 +57,7 @@ final class QuantizeChecks {
                     .round(
                             weights,
                             codes,
-                            scales(bench, grids),
+                            scales(bench, DType.F16, grids),
                             bench.codes(grids, 1 << bits),
                             bench.integers(bench.below(matrix.columns(), groups)),
                             new QuantizationGrid(bits, false, 0, Search.MIN_MAX));
@@ -88,11 +89,11 @@ final class QuantizeChecks {
     }
 
     /** Scales that are not alike. */
-    static DeviceMatrix scales(Bench bench, Layout layout) {
+    static DeviceMatrix scales(Bench bench, DType dtype, Layout layout) {
         float[] values = new float[layout.elements()];
         for (int i = 0; i < values.length; i++) {
             values[i] = (float) bench.random().nextDouble(0.002, 0.02);
         }
-        return bench.matrix(DType.F16, layout, values);
+        return bench.matrix(dtype, layout, values);
     }
 }

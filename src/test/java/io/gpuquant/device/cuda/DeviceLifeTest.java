@@ -198,6 +198,8 @@ class DeviceLifeTest {
                             "cuMemPoolTrimTo 0",
                             "cuStreamDestroy_v2",
                             "cuStreamDestroy_v2",
+                            "cuStreamDestroy_v2",
+                            "cuStreamDestroy_v2",
                             "cuEventDestroy_v2",
                             "cuDevicePrimaryCtxRelease_v2");
         }
@@ -289,7 +291,8 @@ class DeviceLifeTest {
             assertThat(device.operandType(DType.F32)).isEqualTo(DType.F32);
             assertThatThrownBy(() -> device.operandType(DType.I8)).isInstanceOf(IllegalArgumentException.class);
             assertThat(device.transferStream()).isNotSameAs(device.stream());
-            assertThat(fake.calls("cuStreamCreate")).containsExactly("cuStreamCreate 1", "cuStreamCreate 1");
+            assertThat(fake.calls("cuStreamCreate"))
+                    .containsExactly("cuStreamCreate 1", "cuStreamCreate 1", "cuStreamCreate 1", "cuStreamCreate 1");
         }
     }
 }

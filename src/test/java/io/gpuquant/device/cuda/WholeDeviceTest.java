@@ -4,13 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
-import io.gpuquant.device.Blas;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.device.DeviceOptions;
 import io.gpuquant.device.host.HostDevice;
 import io.gpuquant.kernels.PtxBlas;
-import io.gpuquant.kernels.PtxBlasFactory;
 import io.gpuquant.kernels.selftest.Finding;
 import io.gpuquant.kernels.selftest.Report;
 import io.gpuquant.kernels.selftest.SelfTest;
@@ -34,9 +32,6 @@ import io.gpuquant.ptx.TensorCoreModel;
 import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.Elements;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SymbolLookup;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -112,13 +107,13 @@ class WholeDeviceTest {
         for (DType type : List.of(DType.F32, DType.BF16)) {
             float[] expected;
             try (Device host = HostDevice.open(DeviceOptions.defaults())) {
-                expected = decoderLayer(withProducts(host, new PtxBlas()), type, Placement.DEVICE, false);
+                expected = decoderLayer(Fakes.withProducts(host, new PtxBlas()), type, Placement.DEVICE, false);
             }
             for (Placement placement : Placement.values()) {
                 for (boolean observed : new boolean[] {false, true}) {
                     try (FakeCuda fake = FakeCuda.install();
                             VirtualKernels _ = VirtualKernels.install(fake, MACHINE);
-                            Device device = openWithoutCublas()) {
+                            Device device = Fakes.openWithoutCublas(DeviceOptions.defaults())) {
                         assertThat(decoderLayer(device, type, placement, observed))
                                 .as(type + " on " + placement + (observed ? ", observed" : ""))
                                 .isEqualTo(expected);
@@ -151,26 +146,6 @@ class WholeDeviceTest {
     private static Device openWithCublas(FakeCuda fake) {
         System.setProperty(CublasSearch.PROPERTY, FakeCublas.compile(fake, 12).toString());
         return Fakes.open();
-    }
-
-    private static Device openWithoutCublas() throws NoGpuException {
-        SymbolLookup driver = DriverLibrary.load(DriverLibrary.NAME);
-        JCudaLibrary.load(System.getProperty("java.library.path", ""));
-        BlasChoice kernels =
-                new BlasChoice(new CublasSearch(null, List.of(), List.of()), () -> Optional.of(new PtxBlasFactory()));
-        Gpu gpu = Gpu.usable().getFirst();
-        return new CudaDevice(driver, gpu.ordinal(), gpu.info("cuda:0", ""), DeviceOptions.defaults(), kernels);
-    }
-
-    private static Device withProducts(Device device, Blas blas) {
-        return (Device) Proxy.newProxyInstance(
-                WholeDeviceTest.class.getClassLoader(), new Class<?>[] {Device.class}, (self, method, arguments) -> {
-                    try {
-                        return method.getName().equals("blas") ? blas : method.invoke(device, arguments);
-                    } catch (InvocationTargetException failure) {
-                        throw failure.getCause();
-                    }
-                });
     }
 
     /** Runs a layer of a small model with random weights; returns the residual stream, and what the stages were shown. */

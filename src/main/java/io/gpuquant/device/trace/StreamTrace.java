@@ -1,0 +1,103 @@
+package io.gpuquant.device.trace;
+
+import io.gpuquant.device.Stream;
+import io.gpuquant.device.TimeMark;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import org.jspecify.annotations.Nullable;
+
+/** The row of a stream: pieces of work that follow each other under the same name are one span. */
+final class StreamTrace {
+
+    /** Spans whose times are asked for only later, so that nobody waits for work that was just queued. */
+    private static final int MOST_PENDING = 2048;
+
+    /** The beginning of a timeline: the same moment by the clock of the device and by that of this process. */
+    record Origin(TimeMark mark, long nanos) {
+
+        static Origin now(Stream stream) {
+            stream.synchronize();
+            return new Origin(stream.mark(), System.nanoTime());
+        }
+    }
+
+    private static final class Group {
+        private final String name;
+        private final String category;
+        private final TimeMark start;
+        private final TimeMark end;
+        private int count = 1;
+
+        Group(String name, String category, TimeMark start, TimeMark end) {
+            this.name = name;
+            this.category = category;
+            this.start = start;
+            this.end = end;
+        }
+    }
+
+    private final ChromeTrace trace;
+    private final String track;
+    private final Origin origin;
+    private final Stream stream;
+    private final Deque<Group> pending = new ArrayDeque<>();
+    private @Nullable Group current;
+
+    StreamTrace(ChromeTrace trace, String track, Origin origin, Stream stream) {
+        this.trace = trace;
+        this.track = track;
+        this.origin = origin;
+        this.stream = stream;
+    }
+
+    /** Has work queued, and notes when it runs. */
+    void note(String name, String category, Runnable work) {
+        Group group = current;
+        if (group != null && group.name.equals(name)) {
+            work.run();
+            group.end.move();
+            group.count++;
+            return;
+        }
+        if (group != null) {
+            pending.add(group);
+        }
+        TimeMark start = stream.mark();
+        work.run();
+        current = new Group(name, category, start, stream.mark());
+        while (pending.size() > MOST_PENDING) {
+            resolve(pending.removeFirst());
+        }
+    }
+
+    /** Ends the span that is open. */
+    void interrupt() {
+        Group group = current;
+        if (group != null) {
+            pending.add(group);
+            current = null;
+        }
+    }
+
+    /** Notes everything; waits until it has run. */
+    void finish() {
+        interrupt();
+        while (!pending.isEmpty()) {
+            resolve(pending.removeFirst());
+        }
+    }
+
+    private void resolve(Group group) {
+        double start = group.start.secondsAfter(origin.mark());
+        double seconds = group.end.secondsAfter(group.start);
+        trace.add(
+                track,
+                group.name,
+                group.category,
+                origin.nanos() + (long) (start * 1e9),
+                (long) (seconds * 1e9),
+                group.count);
+        group.start.release();
+        group.end.release();
+    }
+}
