@@ -34,13 +34,12 @@ final class AffineSuperBlock {
     /** For Q2_K, Q4_K or Q5_K. */
     AffineSuperBlock(GgmlType type) {
         this.type = type;
-        AffineFit.Search search =
-                switch (type) {
-                    case Q2_K -> new AffineFit.Search(3, -0.5f, 0.1f, 16, true);
-                    case Q4_K -> new AffineFit.Search(15, -1f, 0.1f, 21, false);
-                    case Q5_K -> new AffineFit.Search(31, -0.5f, 0.1f, 16, false);
-                    default -> throw new IllegalArgumentException(type + " has no minima of groups");
-                };
+        AffineFit.Search search = switch (type) {
+            case Q2_K -> new AffineFit.Search(3, -0.5f, 0.1f, 16, true);
+            case Q4_K -> new AffineFit.Search(15, -1f, 0.1f, 21, false);
+            case Q5_K -> new AffineFit.Search(31, -0.5f, 0.1f, 16, false);
+            default -> throw new IllegalArgumentException(type + " has no minima of groups");
+        };
         groupSize = type == GgmlType.Q2_K ? 16 : WIDE;
         largestScale = type == GgmlType.Q2_K ? 15 : 63;
         largestLevel = search.largest();

@@ -37,8 +37,7 @@ final class Q3kRows implements RowQuantizer {
     private float fit(float[] row, int from) {
         for (int group = 0; group < codes.length; group++) {
             block.load(row, from, group);
-            block.scales[group] =
-                    SymmetricFit.descend(block.x, HALF, block.levels, group * SymmetricSuperBlock.GROUP);
+            block.scales[group] = SymmetricFit.descend(block.x, HALF, block.levels, group * SymmetricSuperBlock.GROUP);
         }
         float largest = SymmetricFit.signedLargest(block.scales, 0, codes.length);
         if (largest == 0) {
@@ -47,8 +46,8 @@ final class Q3kRows implements RowQuantizer {
         }
         float inverse = -HALF_SCALE / largest;
         for (int group = 0; group < codes.length; group++) {
-            codes[group] = (byte)
-                    (HALF_SCALE + Rounding.nearest(inverse * block.scales[group], -HALF_SCALE, HALF_SCALE - 1));
+            codes[group] =
+                    (byte) (HALF_SCALE + Rounding.nearest(inverse * block.scales[group], -HALF_SCALE, HALF_SCALE - 1));
         }
         return 1 / inverse;
     }
@@ -58,8 +57,7 @@ final class Q3kRows implements RowQuantizer {
         for (int group = 0; group < codes.length; group++) {
             int first = group * SymmetricSuperBlock.GROUP;
             block.load(row, from, group);
-            ElementWeights.important(
-                    row, from + first, SymmetricSuperBlock.GROUP, importance, spread, block.weights);
+            ElementWeights.important(row, from + first, SymmetricSuperBlock.GROUP, importance, spread, block.weights);
             groupWeights[group] = ElementWeights.sum(block.weights, SymmetricSuperBlock.GROUP);
             block.scales[group] = SymmetricFit.search(block.x, block.weights, HALF, block.levels, first);
         }
@@ -72,8 +70,8 @@ final class Q3kRows implements RowQuantizer {
             blocks[at + j] = (byte) (codes[j] & 15 | (codes[j + 8] & 15) << 4);
         }
         for (int j = 0; j < 4; j++) {
-            blocks[at + 8 + j] = (byte)
-                    (codes[j] >> 4 | codes[j + 4] >> 4 << 2 | codes[j + 8] >> 4 << 4 | codes[j + 12] >> 4 << 6);
+            blocks[at + 8 + j] =
+                    (byte) (codes[j] >> 4 | codes[j + 4] >> 4 << 2 | codes[j + 8] >> 4 << 4 | codes[j + 12] >> 4 << 6);
         }
     }
 }

@@ -84,13 +84,12 @@ public final class GgmlBlockKernels {
         TypeCode.require(scaleCodes, DType.U8, scaleCodes.rows(), scaleCodes.columns());
         TypeCode.require(minCodes, DType.U8, scaleCodes.rows(), scaleCodes.columns());
         TypeCode.requireDense(scaleCodes, minCodes);
-        int rule =
-                switch (type) {
-                    case Q2_K -> 0;
-                    case Q4_K -> 1;
-                    case Q5_K -> 2;
-                    default -> throw new IllegalArgumentException(type + " has no minima of groups");
-                };
+        int rule = switch (type) {
+            case Q2_K -> 0;
+            case Q4_K -> 1;
+            case Q5_K -> 2;
+            default -> throw new IllegalArgumentException(type + " has no minima of groups");
+        };
         launch(
                 settleCodes,
                 scaleCodes.rows(),
@@ -114,13 +113,12 @@ public final class GgmlBlockKernels {
     public void signedUnits(
             GgmlType type, DeviceMatrix values, DeviceMatrix codes, DeviceMatrix units, @Nullable DeviceMatrix levels) {
         requireCodes(values, codes, units);
-        int rule =
-                switch (type) {
-                    case Q3_K -> 0;
-                    case Q6_K -> 1;
-                    case IQ4_XS -> 2;
-                    default -> throw new IllegalArgumentException(type + " has no signed scales of groups");
-                };
+        int rule = switch (type) {
+            case Q3_K -> 0;
+            case Q6_K -> 1;
+            case IQ4_XS -> 2;
+            default -> throw new IllegalArgumentException(type + " has no signed scales of groups");
+        };
         if (type == GgmlType.Q6_K && levels == null) {
             throw new IllegalArgumentException("Q6_K needs its levels");
         }
@@ -152,13 +150,12 @@ public final class GgmlBlockKernels {
         TypeCode.require(levels, DType.U8, x.rows(), 32);
         TypeCode.require(scales, DType.F32, 1, x.rows());
         TypeCode.requireDense(x, levels);
-        int rule =
-                switch (type) {
-                    case Q8_0 -> 0;
-                    case Q4_0, Q5_0 -> 1;
-                    case Q4_1, Q5_1 -> 2;
-                    default -> throw new IllegalArgumentException(type + " is searched for");
-                };
+        int rule = switch (type) {
+            case Q8_0 -> 0;
+            case Q4_0, Q5_0 -> 1;
+            case Q4_1, Q5_1 -> 2;
+            default -> throw new IllegalArgumentException(type + " is searched for");
+        };
         if (rule == 2 && mins == null) {
             throw new IllegalArgumentException(type + " has minima");
         }
@@ -202,7 +199,8 @@ public final class GgmlBlockKernels {
     public void roundAgain(DeviceMatrix x, Codes codes, int codeZero, int least, int most, DeviceMatrix levels) {
         TypeCode.require(x, DType.F32, x.rows(), SUPER_BLOCK);
         TypeCode.require(levels, DType.U8, x.rows(), SUPER_BLOCK);
-        TypeCode.require(codes.scaleCodes(), DType.U8, x.rows(), codes.scaleCodes().columns());
+        TypeCode.require(
+                codes.scaleCodes(), DType.U8, x.rows(), codes.scaleCodes().columns());
         TypeCode.requireDense(x, levels);
         if (x.rows() == 0) {
             return;
@@ -232,8 +230,7 @@ public final class GgmlBlockKernels {
      * @param codes U8 [groups / 8, 8], raised by 32; null if every group has its own scale
      * @param levels U8 [groups, 32]
      */
-    public void roundCodebook(
-            DeviceMatrix x, DeviceMatrix scales, @Nullable DeviceMatrix codes, DeviceMatrix levels) {
+    public void roundCodebook(DeviceMatrix x, DeviceMatrix scales, @Nullable DeviceMatrix codes, DeviceMatrix levels) {
         TypeCode.require(x, DType.F32, x.rows(), 32);
         TypeCode.require(levels, DType.U8, x.rows(), 32);
         TypeCode.require(scales, DType.F32, 1, codes == null ? x.rows() : codes.rows());

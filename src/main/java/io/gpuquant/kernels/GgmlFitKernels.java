@@ -237,9 +237,7 @@ public final class GgmlFitKernels {
     private void launch(KernelEntry kernel, int groups, KernelArguments arguments) {
         if (groups > 0) {
             stream.launch(
-                    kernel,
-                    LaunchShape.linear(Grids.ceilDiv(groups, GROUPS_PER_BLOCK), GROUPS_PER_BLOCK),
-                    arguments);
+                    kernel, LaunchShape.linear(Grids.ceilDiv(groups, GROUPS_PER_BLOCK), GROUPS_PER_BLOCK), arguments);
         }
     }
 }

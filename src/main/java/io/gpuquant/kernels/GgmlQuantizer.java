@@ -33,12 +33,7 @@ public final class GgmlQuantizer implements AutoCloseable {
      * @param capacity weights that a call of {@link #quantize} may be given; 2²⁴ keep any GPU busy
      */
     public GgmlQuantizer(Device device, GgmlType type, int capacity) {
-        this(
-                device,
-                type,
-                capacity,
-                new GgmlFitKernels(device.stream()),
-                new GgmlBlockKernels(device.stream()));
+        this(device, type, capacity, new GgmlFitKernels(device.stream()), new GgmlBlockKernels(device.stream()));
     }
 
     /** With kernels from elsewhere, for tests. */
@@ -105,13 +100,7 @@ public final class GgmlQuantizer implements AutoCloseable {
                 fit.symmetric(grouped, weights, levelCount / 2, levels, scales, null);
             } else {
                 fit.affine(
-                        grouped,
-                        weights,
-                        fine(levelCount - 1),
-                        levels,
-                        scales,
-                        mins,
-                        floats(scratch.sums, 1, groups));
+                        grouped, weights, fine(levelCount - 1), levels, scales, mins, floats(scratch.sums, 1, groups));
             }
         }
         block.pack(scratch.layout, levels, scales, mins, null, null, packed);
@@ -121,12 +110,11 @@ public final class GgmlQuantizer implements AutoCloseable {
         boolean small = type == GgmlType.Q2_K;
         int size = small ? SMALL_GROUP : GROUP;
         int groups = Math.toIntExact(x.elementCount() / size);
-        AffineSearch search =
-                switch (type) {
-                    case Q2_K -> new AffineSearch(3, -0.5f, 0.1f, 16, true);
-                    case Q4_K -> new AffineSearch(15, -1f, 0.1f, 21, false);
-                    default -> new AffineSearch(31, -0.5f, 0.1f, 16, false);
-                };
+        AffineSearch search = switch (type) {
+            case Q2_K -> new AffineSearch(3, -0.5f, 0.1f, 16, true);
+            case Q4_K -> new AffineSearch(15, -1f, 0.1f, 21, false);
+            default -> new AffineSearch(31, -0.5f, 0.1f, 16, false);
+        };
         DeviceMatrix weights;
         if (importance != null) {
             search = fine(search.largestLevel());
@@ -189,8 +177,7 @@ public final class GgmlQuantizer implements AutoCloseable {
         fit.errorWeights(x, null, importance, importance == null, weights);
         DeviceMatrix levels = bytes(scratch.levels, groups, SMALL_GROUP);
         DeviceMatrix scales = floats(scratch.scales, 1, groups);
-        fit.symmetric(
-                x.reshape(groups, SMALL_GROUP), weights.reshape(groups, SMALL_GROUP), 32, levels, scales, null);
+        fit.symmetric(x.reshape(groups, SMALL_GROUP), weights.reshape(groups, SMALL_GROUP), 32, levels, scales, null);
         Codes codes = codes(blocks, perBlock, null, null);
         block.signedUnits(
                 type,
@@ -253,8 +240,7 @@ public final class GgmlQuantizer implements AutoCloseable {
         return weights;
     }
 
-    private Codes codes(
-            int blocks, int perBlock, @Nullable DeviceMatrix minUnits, @Nullable DeviceMatrix minCodes) {
+    private Codes codes(int blocks, int perBlock, @Nullable DeviceMatrix minUnits, @Nullable DeviceMatrix minCodes) {
         return new Codes(
                 floats(scratch.units, 1, blocks), bytes(scratch.scaleCodes, blocks, perBlock), minUnits, minCodes);
     }
@@ -265,13 +251,7 @@ public final class GgmlQuantizer implements AutoCloseable {
         DeviceMatrix levels = bytes(scratch.levels, blocks, SUPER_BLOCK);
         block.roundAgain(x.reshape(blocks, SUPER_BLOCK), codes, codeZero, least, most, levels);
         block.pack(
-                scratch.layout,
-                levels,
-                codes.units(),
-                codes.minUnits(),
-                codes.scaleCodes(),
-                codes.minCodes(),
-                packed);
+                scratch.layout, levels, codes.units(), codes.minUnits(), codes.scaleCodes(), codes.minCodes(), packed);
     }
 
     private static DeviceMatrix floats(DeviceBuffer buffer, int rows, int columns) {

@@ -39,7 +39,9 @@ public final class GoldenBlocks {
     /** The blocks of all rows. Q8_0 searches nothing, so importance changes nothing. */
     public static byte[] blocks(GgmlType type, boolean important) {
         try (SafetensorsFile file = SafetensorsFile.open(FILE)) {
-            return file.tensor(type + (important && type != GgmlType.Q8_0 ? ".imatrix" : "")).data().toArray(ValueLayout.JAVA_BYTE);
+            return file.tensor(type + (important && type != GgmlType.Q8_0 ? ".imatrix" : ""))
+                    .data()
+                    .toArray(ValueLayout.JAVA_BYTE);
         }
     }
 

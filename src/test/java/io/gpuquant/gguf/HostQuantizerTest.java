@@ -65,12 +65,11 @@ class HostQuantizerTest {
         float[] back = new float[weights.length];
         Dequantizer.dequantize(type, MemorySegment.ofArray(blocks), back);
         for (int i = 0; i < weights.length; i++) {
-            float expected =
-                    switch (type) {
-                        case F32 -> weights[i];
-                        case F16 -> Float.float16ToFloat(Float.floatToFloat16(weights[i]));
-                        default -> BFloat16.toFloat(BFloat16.fromFloat(weights[i]));
-                    };
+            float expected = switch (type) {
+                case F32 -> weights[i];
+                case F16 -> Float.float16ToFloat(Float.floatToFloat16(weights[i]));
+                default -> BFloat16.toFloat(BFloat16.fromFloat(weights[i]));
+            };
             assertThat(back[i]).isEqualTo(expected);
         }
     }

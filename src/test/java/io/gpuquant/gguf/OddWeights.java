@@ -91,14 +91,13 @@ public final class OddWeights {
 
     /** The blocks in hexadecimal digits; of those whose scales are not numbers, which nobody may write, only that they are. */
     public static List<String> blocksOfNumbers(GgmlType type, byte[] blocks) {
-        int[] halves =
-                switch (type) {
-                    case Q2_K -> new int[] {80, 82};
-                    case Q3_K -> new int[] {108};
-                    case Q6_K -> new int[] {208};
-                    case Q4_1, Q5_1, Q4_K, Q5_K -> new int[] {0, 2};
-                    default -> new int[] {0};
-                };
+        int[] halves = switch (type) {
+            case Q2_K -> new int[] {80, 82};
+            case Q3_K -> new int[] {108};
+            case Q6_K -> new int[] {208};
+            case Q4_1, Q5_1, Q4_K, Q5_K -> new int[] {0, 2};
+            default -> new int[] {0};
+        };
         List<String> texts = new ArrayList<>();
         for (int at = 0; at < blocks.length; at += type.blockBytes()) {
             int start = at;

@@ -77,6 +77,11 @@ final class KernelRig implements AutoCloseable {
         return new KernelRig(MachineOptions.fast(1), false, false);
     }
 
+    /** The kernels on the machine that checks every access. */
+    static KernelRig checked() {
+        return new KernelRig(MachineOptions.checked(), false, false);
+    }
+
     /** What the kernels compute, which must be the same on every machine, and the same as what the twins compute. */
     static <T> T kernelsAndTwins(Function<KernelRig, T> body) {
         T kernels = everywhere(false, body);

@@ -39,7 +39,9 @@ final class Checks {
                         ScaleChecks.all(),
                         AwqChecks.all(),
                         NibbleChecks.all(),
-                        BitStreamChecks.all())
+                        BitStreamChecks.all(),
+                        GgmlFitChecks.all(),
+                        GgmlBlockChecks.all())
                 .flatMap(List::stream)
                 .toList();
     }
