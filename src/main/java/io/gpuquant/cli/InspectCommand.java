@@ -80,9 +80,13 @@ final class InspectCommand implements Callable<Integer> {
                 + inspection.tensors() + " tensors in " + inspection.files() + " file(s), "
                 + Sizes.format(inspection.bytes()));
         out.println(inspection
-                .quantization()
-                .map(config -> "quantized by " + config.path("quant_method").asText("an unnamed method") + ": "
-                        + scheme(config) + ", " + inspection.quantizedLinears() + " linears")
+                .elements()
+                .map(format -> "quantized as " + format + ", " + inspection.quantizedLinears() + " linears")
+                .or(() -> inspection
+                        .quantization()
+                        .map(config -> "quantized by "
+                                + config.path("quant_method").asText("an unnamed method") + ": " + scheme(config)
+                                + ", " + inspection.quantizedLinears() + " linears"))
                 .orElse("not quantized"));
         if (!inspection.kept().isEmpty()) {
             out.println("not quantized in it: " + String.join(", ", inspection.kept()));

@@ -9,6 +9,7 @@ import io.gpuquant.job.Sizes;
 import io.gpuquant.quantize.LinearReport;
 import java.io.Console;
 import java.io.PrintWriter;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import me.tongfei.progressbar.ProgressBar;
@@ -37,7 +38,12 @@ final class ProgressDisplay implements JobListener, AutoCloseable {
 
     @Override
     public void planned(QuantizationPlan plan) {
-        plan.warnings().forEach(warning -> say("warning: " + warning));
+        planned(plan.warnings());
+    }
+
+    @Override
+    public void planned(List<String> warnings) {
+        warnings.forEach(warning -> say("warning: " + warning));
     }
 
     @Override

@@ -83,7 +83,7 @@ final class QuantizationRun {
                 .forEach(report -> out.println("note: " + report.name() + ": " + report.note()));
     }
 
-    private static String describe(CalibrationReport calibration) {
+    static String describe(CalibrationReport calibration) {
         return calibration.sequencesUsed() + " of " + calibration.sequencesAvailable() + " sequences of "
                 + calibration.sequenceLength() + " tokens from "
                 + calibration.file().getFileName() + " ("
@@ -97,7 +97,7 @@ final class QuantizationRun {
                 + (fallbacks > 0 && fallbacks < reports.size() ? ", " + fallbacks + " of them rounded to nearest" : "");
     }
 
-    private static String errors(List<LinearReport> reports) {
+    static String errors(List<LinearReport> reports) {
         double mean =
                 reports.stream().mapToDouble(LinearReport::error).average().orElse(0);
         String worst = reports.stream()
@@ -156,7 +156,7 @@ final class QuantizationRun {
         return Json.text(json);
     }
 
-    private static void addCalibration(ObjectNode json, @Nullable CalibrationReport calibration) {
+    static void addCalibration(ObjectNode json, @Nullable CalibrationReport calibration) {
         if (calibration != null) {
             json.putObject("calibration")
                     .put("file", calibration.file().toString())

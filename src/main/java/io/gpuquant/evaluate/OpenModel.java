@@ -5,6 +5,10 @@ import io.gpuquant.InputException;
 import io.gpuquant.device.Device;
 import io.gpuquant.format.AwqConfig;
 import io.gpuquant.format.AwqScheme;
+import io.gpuquant.format.CompressedPreset;
+import io.gpuquant.format.CompressedScheme;
+import io.gpuquant.format.ElementConfig;
+import io.gpuquant.format.ElementScheme;
 import io.gpuquant.format.GptqConfig;
 import io.gpuquant.format.GptqScheme;
 import io.gpuquant.format.PackQuantizedConfig;
@@ -22,17 +26,23 @@ import io.gpuquant.tensor.HostTensor;
 import java.nio.file.Path;
 import java.util.Optional;
 
-/** A checkpoint of any readable format, ready to be computed with: plain, GPTQ, AWQ or compressed-tensors. */
+/** A checkpoint folder of any readable format, ready to be computed with: plain, GPTQ, AWQ, bitsandbytes, FP8 and their kin. */
 public final class OpenModel implements ReadableModel {
 
     private final Checkpoint checkpoint;
     private final ModelStructure structure;
     private final Optional<PackedScheme> scheme;
+    private final Optional<ElementScheme> elements;
 
-    private OpenModel(Checkpoint checkpoint, ModelStructure structure, Optional<PackedScheme> scheme) {
+    private OpenModel(
+            Checkpoint checkpoint,
+            ModelStructure structure,
+            Optional<PackedScheme> scheme,
+            Optional<ElementScheme> elements) {
         this.checkpoint = checkpoint;
         this.structure = structure;
         this.scheme = scheme;
+        this.elements = elements;
     }
 
     /**
@@ -42,9 +52,14 @@ public final class OpenModel implements ReadableModel {
      */
     public static OpenModel open(Path folder) {
         ModelConfig config = ModelConfig.read(folder);
-        Optional<PackedScheme> scheme = config.quantizationConfig().map(object -> scheme(folder, object));
+        DType weightType = config.dtype().orElse(DType.BF16);
+        Optional<ElementScheme> elements = config.quantizationConfig()
+                .flatMap(object -> ElementConfig.read(object, folder.resolve("config.json"), weightType));
+        Optional<PackedScheme> scheme = elements.isPresent()
+                ? Optional.empty()
+                : config.quantizationConfig().map(object -> scheme(folder, object));
         Checkpoint checkpoint = Checkpoint.open(folder);
-        return new OpenModel(checkpoint, ModelStructure.of(config), scheme);
+        return new OpenModel(checkpoint, ModelStructure.of(config), scheme, elements);
     }
 
     /**
@@ -65,7 +80,7 @@ public final class OpenModel implements ReadableModel {
         }
         throw new InputException(file + " says that the checkpoint is quantized by "
                 + object.path("quant_method").asText("an unknown method")
-                + "; only plain, GPTQ, AWQ and compressed-tensors checkpoints can be computed with");
+                + "; only plain, GPTQ, AWQ, bitsandbytes, FP8 and compressed-tensors checkpoints can be computed with");
     }
 
     /** The files. */
@@ -79,15 +94,21 @@ public final class OpenModel implements ReadableModel {
         return structure;
     }
 
-    /** The scheme of its quantized linears, if it has any. */
+    /** The scheme of its quantized linears, if they are integers with zero points. */
     public Optional<PackedScheme> scheme() {
         return scheme;
+    }
+
+    /** The scheme of its quantized linears, if they are elements of a narrow type. */
+    public Optional<ElementScheme> elements() {
+        return elements;
     }
 
     /** Its format in words, such as {@code F16}, {@code GPTQ 4-bit g128} or {@code AWQ 4-bit g128 GEMM}. */
     @Override
     public String format() {
         return scheme.map(OpenModel::describe)
+                .or(() -> elements.map(ElementScheme::describe))
                 .orElseGet(() -> structure.config().dtype().map(DType::name).orElse("plain"));
     }
 
@@ -118,7 +139,13 @@ public final class OpenModel implements ReadableModel {
     /** Its structure and weights, to be evaluated on a device. */
     @Override
     public EvaluatedModel evaluated(Device device) {
-        return new EvaluatedModel(structure, weights(device), scheme.orElse(null) instanceof AwqScheme);
+        return new EvaluatedModel(structure, weights(device), mayBeScaled());
+    }
+
+    /** Whether factors that cancel may have been moved between norms and linears, of which the files say nothing. */
+    public boolean mayBeScaled() {
+        return scheme.filter(form -> !(form instanceof GptqScheme)).isPresent()
+                || elements.orElse(null) instanceof CompressedScheme form && form.preset() == CompressedPreset.W8A8;
     }
 
     /** Magnitudes of the stored scales of its quantized linears: the distances between neighbouring values of weights. */
@@ -129,6 +156,14 @@ public final class OpenModel implements ReadableModel {
                 .map(LinearSpec::name)
                 .filter(name -> checkpoint.contains(packed.codes(name)))
                 .forEach(name -> addScales(packed.read(this::tensor, name), packed, scales)));
+        elements.ifPresent(form -> structure.linears().stream()
+                .map(LinearSpec::name)
+                .filter(name -> form.holds(this::tensor, name))
+                .forEach(name -> {
+                    for (float scale : form.read(this::tensor, name).scaleValues()) {
+                        scales.add(scale);
+                    }
+                }));
         return scales;
     }
 
@@ -148,6 +183,9 @@ public final class OpenModel implements ReadableModel {
     @Override
     public WeightSource weights(Device device) {
         CheckpointWeights plain = new CheckpointWeights(checkpoint, device);
+        if (elements.isPresent()) {
+            return new ElementWeights(device, this::tensor, elements.get(), plain);
+        }
         if (scheme.isEmpty()) {
             return plain;
         }

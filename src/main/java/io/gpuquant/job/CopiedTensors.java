@@ -2,6 +2,7 @@ package io.gpuquant.job;
 
 import io.gpuquant.InputException;
 import io.gpuquant.safetensors.Checkpoint;
+import io.gpuquant.safetensors.CheckpointLayout;
 import io.gpuquant.safetensors.TensorInfo;
 import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.Elements;
@@ -21,16 +22,25 @@ final class CopiedTensors {
      * @throws InputException when one holds a NaN or an infinity
      */
     static void copy(Checkpoint source, QuantizationPlan plan, TensorOutput output) {
-        Set<String> rewritten = plan.rewrittenTensors();
+        copy(source, plan.layout(), plan.rewrittenTensors(), output);
+    }
+
+    /**
+     * Copies all tensors of the source that the output has too.
+     *
+     * @param made names of tensors that are written by others
+     * @throws InputException when one holds a NaN or an infinity
+     */
+    static void copy(Checkpoint source, CheckpointLayout layout, Set<String> made, TensorOutput output) {
         for (TensorInfo info : source.tensors()) {
-            if (!plan.layout().contains(info.name()) || rewritten.contains(info.name())) {
+            if (!layout.contains(info.name()) || made.contains(info.name())) {
                 continue;
             }
             HostTensor tensor = source.tensor(info.name());
             if (info.dtype().isComputeType()) {
                 requireFinite(source, tensor);
             }
-            DType target = plan.layout().info(info.name()).dtype();
+            DType target = layout.info(info.name()).dtype();
             if (target == info.dtype()) {
                 output.write(info.name(), tensor.data());
             } else {

@@ -4,6 +4,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.InputException;
+import io.gpuquant.format.ElementConfig;
+import io.gpuquant.format.ElementScheme;
 import io.gpuquant.format.GptqTensors;
 import io.gpuquant.format.PackQuantizedTensors;
 import io.gpuquant.safetensors.Checkpoint;
@@ -24,6 +26,7 @@ import java.util.TreeMap;
  *
  * @param modelType the {@code model_type} of config.json, empty if there is none
  * @param quantization the {@code quantization_config}, if there is one
+ * @param elements what the format is called, if its linears are elements of a narrow type
  * @param kinds tensors by name with layer and expert numbers replaced by a star
  * @param bytesByType bytes of the elements of each type
  * @param kept modules with a weight matrix that is not quantized, with numbers replaced by a star; empty for a checkpoint that
@@ -33,6 +36,7 @@ public record Inspection(
         Path folder,
         String modelType,
         Optional<ObjectNode> quantization,
+        Optional<String> elements,
         List<Kind> kinds,
         Map<DType, Long> bytesByType,
         int files,
@@ -69,12 +73,19 @@ public record Inspection(
                         .add(info);
                 quantized += GptqTensors.isCodes(info.name()) || PackQuantizedTensors.isCodes(info.name()) ? 1 : 0;
             }
+            Optional<ObjectNode> quantization = config.path("quantization_config") instanceof ObjectNode object
+                    ? Optional.of(object)
+                    : Optional.empty();
+            Optional<ElementScheme> elements = quantization.flatMap(
+                    object -> ElementConfig.read(object, folder.resolve("config.json"), DType.BF16));
+            if (elements.isPresent()) {
+                quantized = countElements(checkpoint, elements.get());
+            }
             return new Inspection(
                     folder,
                     config.path("model_type").asText(""),
-                    config.path("quantization_config") instanceof ObjectNode object
-                            ? Optional.of(object)
-                            : Optional.empty(),
+                    quantization,
+                    elements.map(ElementScheme::describe),
                     byPattern.entrySet().stream()
                             .map(entry -> kind(entry.getKey(), entry.getValue()))
                             .toList(),
@@ -87,9 +98,17 @@ public record Inspection(
         }
     }
 
+    private static int countElements(Checkpoint checkpoint, ElementScheme scheme) {
+        String suffix = scheme.codes("");
+        return (int) checkpoint.tensors().stream()
+                .filter(info -> info.name().endsWith(suffix) && info.dtype() == scheme.codesType())
+                .count();
+    }
+
     private static List<String> kept(Checkpoint checkpoint) {
         return checkpoint.tensors().stream()
-                .filter(info -> info.shape().rank() > 1 && info.name().endsWith(WEIGHT))
+                .filter(info -> info.shape().rank() > 1 && info.dtype().isComputeType())
+                .filter(info -> info.name().endsWith(WEIGHT))
                 .map(info -> pattern(info.name().substring(0, info.name().length() - WEIGHT.length())))
                 .distinct()
                 .sorted()

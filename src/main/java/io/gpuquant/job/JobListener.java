@@ -3,12 +3,16 @@ package io.gpuquant.job;
 import io.gpuquant.calibration.CalibrationReport;
 import io.gpuquant.device.DeviceInfo;
 import io.gpuquant.quantize.LinearReport;
+import java.util.List;
 
 /** Is told how a job goes on. */
 public interface JobListener {
 
     /** Everything has been checked and decided. */
     default void planned(QuantizationPlan plan) {}
+
+    /** Everything has been checked and decided; these are sentences that the user should know. */
+    default void planned(List<String> warnings) {}
 
     /** The device that computes is open. */
     default void deviceOpened(DeviceInfo device) {}

@@ -199,6 +199,7 @@ final class OutputFolder implements AutoCloseable {
             }
             Files.move(partial, target, StandardCopyOption.ATOMIC_MOVE);
             Files.deleteIfExists(target.resolve(Journal.FILE));
+            Files.deleteIfExists(target.resolve(InputRanges.FILE));
             Files.deleteIfExists(target.resolve(LOCK));
             close();
             deleteTree(old);

@@ -14,6 +14,7 @@ import io.gpuquant.format.GptqVersion;
 import io.gpuquant.format.PackQuantizedConfig;
 import io.gpuquant.format.PackQuantizedScheme;
 import io.gpuquant.format.PackedScheme;
+import io.gpuquant.format.SourceCheckpoint;
 import io.gpuquant.model.DecoderLayer;
 import io.gpuquant.model.LayerNorms;
 import io.gpuquant.model.LinearSpec;
@@ -92,11 +93,13 @@ final class Preflight {
      */
     static Choices choose(
             QuantizationJobOptions options, ModelConfig config, Function<ModelStructure, DType> modelType) {
-        config.quantizationConfig().ifPresent(existing -> {
-            throw new InputException(options.model() + " is already quantized ("
-                    + existing.path("quant_method").asText("method not given")
-                    + "); give the original checkpoint");
-        });
+        config.quantizationConfig()
+                .filter(existing -> !SourceCheckpoint.canRestore(existing, options.model()))
+                .ifPresent(existing -> {
+                    throw new InputException(options.model() + " is already quantized ("
+                            + existing.path("quant_method").asText("method not given")
+                            + "); give the original checkpoint");
+                });
         ModelStructure structure = ModelStructure.of(config);
         PackedScheme scheme = scheme(options, structure, modelType.apply(structure));
         List<LinearDecision> decisions = decide(structure, scheme);

@@ -7,6 +7,7 @@ import io.gpuquant.calibration.TextFile;
 import io.gpuquant.calibration.TextTokenizer;
 import io.gpuquant.calibration.TokenSequences;
 import io.gpuquant.device.Device;
+import io.gpuquant.format.SourceCheckpoint;
 import io.gpuquant.model.ModelConfig;
 import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.safetensors.CheckpointLayout;
@@ -70,7 +71,8 @@ public final class QuantizationJob {
      */
     public JobResult run() {
         ModelConfig config = ModelConfig.read(options.model());
-        try (Checkpoint checkpoint = Checkpoint.open(options.model())) {
+        try (Checkpoint checkpoint =
+                SourceCheckpoint.open(options.model(), config.quantizationConfig(), config.dtype())) {
             QuantizationPlan plan = Preflight.plan(options, checkpoint, config, maxShardBytes);
             OutputFolder.check(
                     options.output(),

@@ -67,8 +67,22 @@ final class SideFiles {
                     // config.json says it all.
                 }
             }
-            writeJson(folder.resolve(REPORT), report(plan, reports, checksums));
+            writeJson(folder.resolve(REPORT), report(plan.options().method().name(), plan.layout(), reports, checksums));
             copy(source, folder);
+        } catch (IOException failure) {
+            throw cannotWrite(folder, failure);
+        }
+    }
+
+    /** Writes configuration, report and copies into an output of elements. */
+    static void write(ElementPlan plan, List<LinearReport> reports, Map<String, Long> checksums, Path folder) {
+        try {
+            ObjectNode config = plan.structure().config().raw();
+            config.set("quantization_config", plan.quantizationConfig());
+            writeJson(folder.resolve("config.json"), config);
+            LayerQuantizer.Reports linears = new LayerQuantizer.Reports(reports, List.of());
+            writeJson(folder.resolve(REPORT), report(plan.options().command(), plan.layout(), linears, checksums));
+            copy(plan.options().model(), folder);
         } catch (IOException failure) {
             throw cannotWrite(folder, failure);
         }
@@ -152,9 +166,9 @@ final class SideFiles {
 
     /** Nothing in it may differ between two runs of the same command. */
     private static ObjectNode report(
-            QuantizationPlan plan, LayerQuantizer.Reports reports, Map<String, Long> checksums) {
+            String method, CheckpointLayout layout, LayerQuantizer.Reports reports, Map<String, Long> checksums) {
         ObjectNode report = new ObjectMapper().createObjectNode();
-        report.put("method", plan.options().method().name());
+        report.put("method", method);
         ArrayNode linears = report.putArray("linears");
         for (LinearReport linear : reports.linears()) {
             ObjectNode entry = linears.addObject();
@@ -168,7 +182,7 @@ final class SideFiles {
             }
         }
         addScales(report, reports.scales());
-        addChecksums(report, plan.layout(), checksums);
+        addChecksums(report, layout, checksums);
         return report;
     }
 

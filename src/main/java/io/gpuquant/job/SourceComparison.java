@@ -2,11 +2,12 @@ package io.gpuquant.job;
 
 import io.gpuquant.VerificationException;
 import io.gpuquant.evaluate.OpenModel;
+import io.gpuquant.format.ElementScheme;
 import io.gpuquant.format.AwqScheme;
 import io.gpuquant.format.GptqScheme;
 import io.gpuquant.format.PackQuantizedScheme;
-import io.gpuquant.format.PackedLinear;
 import io.gpuquant.format.PackedScheme;
+import io.gpuquant.format.TensorReader;
 import io.gpuquant.model.LinearSpec;
 import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.safetensors.TensorInfo;
@@ -35,6 +36,7 @@ final class SourceComparison {
     private final Checkpoint checkpoint;
     private final Checkpoint source;
     private final Optional<PackedScheme> scheme;
+    private final Optional<ElementScheme> elements;
     private final boolean scales;
     private final Set<String> scaled = new HashSet<>();
     private final Map<String, LinearSpec> byWeight = new HashMap<>();
@@ -47,7 +49,8 @@ final class SourceComparison {
         this.checkpoint = checkpoint;
         this.source = source;
         scheme = model.scheme();
-        scales = scheme.map(it -> scales(it, checkpoint)).orElse(false);
+        elements = model.elements();
+        scales = scheme.map(it -> scales(it, checkpoint)).orElse(model.mayBeScaled());
         model.structure().layers().forEach(layer -> {
             scaled.addAll(List.of(layer.attentionNorm(), layer.mlpNorm()));
             layer.router().ifPresent(router -> scaled.add(router.linear().weightName()));
@@ -113,7 +116,7 @@ final class SourceComparison {
         };
     }
 
-    /** AWQ divides norms of layers and biases, and multiplies routers. */
+    /** AWQ divides norms of layers and biases, and multiplies routers; SmoothQuant divides norms. */
     private boolean mayBeScaled(TensorInfo info) {
         return scales && (scaled.contains(info.name()) || byBias.containsKey(info.name()));
     }
@@ -131,9 +134,25 @@ final class SourceComparison {
         return -1;
     }
 
+    /** The weights of a quantized linear, one by one. */
+    private interface Weights {
+        float weight(int outputFeature, int inputFeature);
+    }
+
+    private Weights weights(String module) {
+        TensorReader reader = name -> checkpoint.find(name).map(info -> checkpoint.tensor(name));
+        return elements.isPresent()
+                ? elements.get().read(reader, module)::weight
+                : scheme.orElseThrow().read(reader, module)::weight;
+    }
+
+    private String codes(String module) {
+        return elements.map(form -> form.codes(module))
+                .orElseGet(() -> scheme.orElseThrow().codes(module));
+    }
+
     private void compareLinear(LinearSpec spec) {
-        PackedLinear linear = scheme.orElseThrow()
-                .read(name -> checkpoint.find(name).map(info -> checkpoint.tensor(name)), spec.name());
+        Weights linear = weights(spec.name());
         int step = Math.max(1, spec.out() / SAMPLED_OUTPUTS);
         int rows = (spec.out() + step - 1) / step;
         HostTensor weight = source.tensor(spec.weightName());
@@ -159,10 +178,9 @@ final class SourceComparison {
         }
         double relative = norm == 0 ? error : error / norm;
         if (relative > LARGEST_ERROR) {
-            throw new VerificationException(
-                    checkpoint.fileOf(scheme.orElseThrow().codes(spec.name())) + ": " + spec.name()
-                            + " does not stand for the weights in " + source.directory() + " (relative error "
-                            + String.format(java.util.Locale.ROOT, "%.2g", relative) + ")");
+            throw new VerificationException(checkpoint.fileOf(codes(spec.name())) + ": " + spec.name()
+                    + " does not stand for the weights in " + source.directory() + " (relative error "
+                    + String.format(java.util.Locale.ROOT, "%.2g", relative) + ")");
         }
         if (relative > worstError) {
             worstError = relative;

@@ -14,8 +14,10 @@ import io.gpuquant.format.PackQuantizedLinear;
 import io.gpuquant.format.PackQuantizedScheme;
 import io.gpuquant.format.PackedLinear;
 import io.gpuquant.format.PackedScheme;
+import io.gpuquant.format.SourceCheckpoint;
 import io.gpuquant.format.TensorReader;
 import io.gpuquant.model.LinearSpec;
+import io.gpuquant.model.ModelConfig;
 import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.safetensors.TensorInfo;
 import io.gpuquant.tensor.Elements;
@@ -68,15 +70,27 @@ public final class Verification {
             if (model.scheme().isPresent()) {
                 quantized = checkLinears(model, model.scheme().get());
             }
+            if (model.elements().isPresent()) {
+                quantized = new ElementVerification(model, model.elements().get()).check();
+            }
             checkFloats(checkpoint);
             checkChecksums(checkpoint, checksums, advice);
             if (source.isEmpty()) {
                 return new Summary(checkpoint.tensors().size(), quantized.size(), 0, 0, "");
             }
-            try (Checkpoint original = Checkpoint.open(source.get())) {
+            try (Checkpoint original = original(source.get())) {
                 return new SourceComparison(checkpoint, original, model, quantized).compare();
             }
         }
+    }
+
+    /** A source whose own weights are FP8 is compared with as it was. */
+    private static Checkpoint original(Path source) {
+        if (!Files.isRegularFile(source.resolve("config.json"))) {
+            return Checkpoint.open(source);
+        }
+        ModelConfig config = ModelConfig.read(source);
+        return SourceCheckpoint.open(source, config.quantizationConfig(), config.dtype());
     }
 
     private OpenModel openModel() {

@@ -10,11 +10,19 @@ final class TypeCode {
 
     /** 0 for F32, 1 for F16, 2 for BF16. */
     static int of(DeviceMatrix matrix) {
-        return switch (matrix.dtype()) {
+        if (!matrix.dtype().isComputeType()) {
+            throw new IllegalArgumentException(matrix + " is not of F32, F16 or BF16");
+        }
+        return of(matrix.dtype());
+    }
+
+    /** 0 for F32, 1 for F16, 2 for BF16. */
+    static int of(DType dtype) {
+        return switch (dtype) {
             case F32 -> 0;
             case F16 -> 1;
             case BF16 -> 2;
-            default -> throw new IllegalArgumentException(matrix + " is not of F32, F16 or BF16");
+            default -> throw new IllegalArgumentException(dtype + " is not F32, F16 or BF16");
         };
     }
 

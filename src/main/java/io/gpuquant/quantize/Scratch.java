@@ -37,6 +37,13 @@ final class Scratch implements AutoCloseable {
         return matrix;
     }
 
+    /** A row of float32. */
+    DeviceMatrix floats(String name, float... values) {
+        DeviceMatrix matrix = matrix(name, DType.F32, 1, values.length);
+        device.stream().copyToDevice(MemorySegment.ofArray(values), matrix);
+        return matrix;
+    }
+
     /** Leaves the memory to whoever has got hold of it. */
     void keep() {
         buffers.clear();

@@ -3,9 +3,11 @@ package io.gpuquant.safetensors;
 import io.gpuquant.file.Quoted;
 import io.gpuquant.file.MappedFile;
 import io.gpuquant.InputException;
+import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.HostTensor;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -14,7 +16,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -29,7 +33,21 @@ public final class Checkpoint implements AutoCloseable {
 
     static final String SINGLE_FILE = "model.safetensors";
 
-    private record Entry(TensorInfo info, SafetensorsFile file) {}
+    private record Entry(
+            TensorInfo info, SafetensorsFile file, @Nullable Supplier<MemorySegment> derived) {
+
+        Entry(TensorInfo info, SafetensorsFile file) {
+            this(info, file, null);
+        }
+    }
+
+    /**
+     * A tensor that is computed from others when it is asked for, and stands in the place of the one of its name.
+     *
+     * @param dtype of its elements; the shape is that of the tensor it replaces
+     * @param bytes computes its elements
+     */
+    public record Derived(DType dtype, Supplier<MemorySegment> bytes) {}
 
     private final Path directory;
     private final List<SafetensorsFile> files = new ArrayList<>();
@@ -63,6 +81,33 @@ public final class Checkpoint implements AutoCloseable {
             checkpoint.close();
             throw e;
         }
+    }
+
+    /**
+     * The same checkpoint with some tensors computed from others. It uses the same files: closing one closes both.
+     *
+     * @param replaced by name
+     * @param hidden names of tensors that are no longer to be seen
+     * @throws IllegalArgumentException when there is no tensor to replace
+     */
+    public Checkpoint deriving(Map<String, Derived> replaced, Set<String> hidden) {
+        if (!entries.keySet().containsAll(replaced.keySet())) {
+            throw new IllegalArgumentException("some of " + replaced.keySet() + " are not in " + directory);
+        }
+        Checkpoint derived = new Checkpoint(directory);
+        derived.files.addAll(files);
+        entries.forEach((name, entry) -> {
+            Derived tensor = replaced.get(name);
+            TensorInfo info = entry.info();
+            if (tensor != null) {
+                long bytes = tensor.dtype().bytes(info.shape().elementCount());
+                TensorInfo computed = new TensorInfo(name, tensor.dtype(), info.shape(), info.offset(), bytes);
+                derived.entries.put(name, new Entry(computed, entry.file(), tensor.bytes()));
+            } else if (!hidden.contains(name)) {
+                derived.entries.put(name, entry);
+            }
+        });
+        return derived;
     }
 
     /** The folder as it was named to {@link #open}. */
@@ -119,12 +164,17 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /**
-     * The tensor of this name with its elements: a read-only slice of a mapped file.
+     * The tensor of this name with its elements: a read-only slice of a mapped file, or memory of its own where it is
+     * computed.
      *
      * @throws InputException when there is none
      */
     public HostTensor tensor(String name) {
-        return entry(name).file().tensor(name);
+        Entry entry = entry(name);
+        Supplier<MemorySegment> derived = entry.derived();
+        return derived == null
+                ? entry.file().tensor(name)
+                : new HostTensor(name, entry.info().dtype(), entry.info().shape(), derived.get());
     }
 
     /** Bytes of the elements of all tensors. */

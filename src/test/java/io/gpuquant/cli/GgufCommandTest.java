@@ -13,6 +13,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -64,15 +65,17 @@ class GgufCommandTest {
     @Test
     void kernelsMakeTheSameBytes() throws IOException {
         Path model = wide();
-        for (String type : List.of("Q4_K_M", "Q3_K_L", "IQ4_XS")) {
-            run(model, "--type", type, "--out", folder.resolve("host.gguf"), "--overwrite")
-                    .requireDone();
-            run(model, "--type", type, "--out", folder.resolve("kernels.gguf"), "--overwrite", "--kernels")
-                    .requireDone();
-            assertThat(Files.mismatch(folder.resolve("host.gguf"), folder.resolve("kernels.gguf")))
-                    .as(type)
-                    .isEqualTo(-1);
+        for (String name : List.of("host", "kernels")) {
+            List<Object> command = new ArrayList<>(List.of(model, "--type", "Q4_K_M", "--out", folder.resolve(name)));
+            for (String type : List.of("token_embd=Q4_0", "output.weight=Q5_1", "ffn_up=IQ4_XS", "ffn_gate=Q3_K")) {
+                command.addAll(List.of("--tensor-type", type));
+            }
+            if (name.equals("kernels")) {
+                command.add("--kernels");
+            }
+            run(command.toArray()).requireDone();
         }
+        assertThat(Files.mismatch(folder.resolve("host"), folder.resolve("kernels"))).isEqualTo(-1);
     }
 
     @Test

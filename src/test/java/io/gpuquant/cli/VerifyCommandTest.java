@@ -373,8 +373,8 @@ class VerifyCommandTest {
 
     @Test
     void otherMethodsCannotBeVerified() throws IOException {
-        changeConfig(config -> config.putObject("quantization_config").put("quant_method", "bitsandbytes"));
+        changeConfig(config -> config.putObject("quantization_config").put("quant_method", "hqq"));
 
-        verify().requireRefused(DAMAGED, "quantized by bitsandbytes; only plain, GPTQ and AWQ checkpoints");
+        verify().requireRefused(DAMAGED, "quantized by hqq; only plain, GPTQ, AWQ, bitsandbytes, FP8 and");
     }
 }

@@ -82,6 +82,16 @@ final class KernelRig implements AutoCloseable {
         return new KernelRig(MachineOptions.checked(), false, false);
     }
 
+    /** What kernels and twins compute on the machine of the product, which must be the same: for inputs too many for all. */
+    static <T> T fastKernelsAndTwins(Function<KernelRig, T> body) {
+        try (KernelRig kernels = fast();
+                KernelRig twins = new KernelRig(MachineOptions.fast(1), false, true)) {
+            T expected = body.apply(kernels);
+            assertSame("twins", body.apply(twins), expected);
+            return expected;
+        }
+    }
+
     /** What the kernels compute, which must be the same on every machine, and the same as what the twins compute. */
     static <T> T kernelsAndTwins(Function<KernelRig, T> body) {
         T kernels = everywhere(false, body);
@@ -140,6 +150,14 @@ final class KernelRig implements AutoCloseable {
 
     NibbleKernels nibbles() {
         return new NibbleKernels(stream(), module("nibbles"));
+    }
+
+    RangeKernels ranges() {
+        return new RangeKernels(stream(), module("ranges"));
+    }
+
+    CodecKernels codec() {
+        return new CodecKernels(stream(), module("codec"));
     }
 
     BitStreamKernels bitStreams() {

@@ -41,7 +41,9 @@ final class Checks {
                         NibbleChecks.all(),
                         BitStreamChecks.all(),
                         GgmlFitChecks.all(),
-                        GgmlBlockChecks.all())
+                        GgmlBlockChecks.all(),
+                        RangeChecks.all(),
+                        CodecChecks.all())
                 .flatMap(List::stream)
                 .toList();
     }
