@@ -46,8 +46,9 @@ final class ConvertCommand implements Callable<Integer> {
             names = "--to",
             required = true,
             paramLabel = "gemm|gemv|compressed-tensors|safetensors",
-            description = "The layout: AWQ's gemm, which every engine reads, AWQ's gemv, or compressed-tensors; for a GGUF"
-                    + " file safetensors, which dequantizes it.")
+            description =
+                    "The layout: AWQ's gemm, which every engine reads, AWQ's gemv, or compressed-tensors; for a GGUF"
+                            + " file safetensors, which dequantizes it.")
     private String target = "";
 
     @Option(

@@ -11,8 +11,9 @@ final class FormatOption {
             names = "--format",
             paramLabel = "gptq|gptq_v2|awq|compressed-tensors",
             converter = FormatConverter.class,
-            description = "The checkpoint format: gptq or gptq_v2 for gptq and rtn, awq for awq and rtn, compressed-tensors for"
-                    + " all. Default: that of the method; gptq for rtn.")
+            description =
+                    "The checkpoint format: gptq or gptq_v2 for gptq and rtn, awq for awq and rtn, compressed-tensors for"
+                            + " all. Default: that of the method; gptq for rtn.")
     private @Nullable PackedFormat format;
 
     /** The format that was asked for, or the usual one. */

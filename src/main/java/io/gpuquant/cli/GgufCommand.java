@@ -71,8 +71,9 @@ final class GgufCommand implements Callable<Integer> {
     @Option(
             names = "--out",
             paramLabel = "FILE",
-            description = "The file to make. Default: named after the model and beside it; in the current folder for a model"
-                    + " in the cache.")
+            description =
+                    "The file to make. Default: named after the model and beside it; in the current folder for a model"
+                            + " in the cache.")
     private @Nullable Path out;
 
     @Option(names = "--overwrite", description = "Replace a file of that name.")
@@ -127,7 +128,9 @@ final class GgufCommand implements Callable<Integer> {
                 .orElseThrow(() -> new UsageException(
                         "--type " + type + " is not a type that gpuquant writes; use one of " + FileType.names()));
         TypePlan.Request request = new TypePlan.Request(
-                mix, pure, tensorTypes.stream().map(TypePlan.TypeOverride::parse).toList());
+                mix,
+                pure,
+                tensorTypes.stream().map(TypePlan.TypeOverride::parse).toList());
         Path output = output(mix);
         return new GgufOptions(
                 ModelLocation.supported(spec, model),

@@ -81,9 +81,7 @@ final class GgufProgress implements GgufListener, AutoCloseable {
                     + (done == total
                             ? ""
                             : String.format(
-                                    Locale.ROOT,
-                                    ", %.0f s left",
-                                    seconds * (bytesTotal - bytesDone) / bytesDone)));
+                                    Locale.ROOT, ", %.0f s left", seconds * (bytesTotal - bytesDone) / bytesDone)));
         }
     }
 

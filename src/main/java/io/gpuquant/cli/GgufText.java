@@ -39,9 +39,10 @@ final class GgufText {
         table.print(out);
         plan.fallbacks().forEach(fallback -> out.println("note: " + fallback.sentence()));
         plan.warnings().forEach(warning -> out.println("warning: " + warning));
-        plan.files().forEach(file -> out.println(file.name() + " would be made: "
-                + Sizes.format(file.layout().fileBytes()) + ", "
-                + file.layout().header().tensors().size() + " tensors"));
+        plan.files()
+                .forEach(file -> out.println(file.name() + " would be made: "
+                        + Sizes.format(file.layout().fileBytes()) + ", "
+                        + file.layout().header().tensors().size() + " tensors"));
         out.print(bitsPerWeight());
         return text.toString();
     }
@@ -72,8 +73,7 @@ final class GgufText {
     }
 
     private String bitsPerWeight() {
-        return String.format(
-                Locale.ROOT, "%.4f bits per weight", plan.types().bitsPerWeight());
+        return String.format(Locale.ROOT, "%.4f bits per weight", plan.types().bitsPerWeight());
     }
 
     private Map<GgmlType, Integer> countByType() {

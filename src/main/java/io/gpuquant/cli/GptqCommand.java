@@ -43,6 +43,7 @@ final class GptqCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         output.check();
-        return new QuantizationRun(spec.commandLine(), device, trace, run).run(method.toOptions(output, format, calibration));
+        return new QuantizationRun(spec.commandLine(), device, trace, run)
+                .run(method.toOptions(output, format, calibration));
     }
 }

@@ -44,8 +44,9 @@ final class TextOption {
     @Option(
             names = "--tokenizer",
             paramLabel = "DIR",
-            description = "The folder of a checkpoint whose tokenizer to use. Default: the model's own; needed for a GGUF"
-                    + " file.")
+            description =
+                    "The folder of a checkpoint whose tokenizer to use. Default: the model's own; needed for a GGUF"
+                            + " file.")
     private @Nullable Path tokenizerFolder;
 
     /** Reads and tokenizes the text for a model. */
@@ -60,8 +61,9 @@ final class TextOption {
         }
         OptionalLong limit = tokens == null ? OptionalLong.empty() : OptionalLong.of(tokens);
         if (tokenizerFolder == null && ReadableModel.isGguf(model)) {
-            throw new UsageException("the tokenizer of " + model + " cannot be taken from the GGUF file; give the folder"
-                    + " of the checkpoint it was made from with --tokenizer");
+            throw new UsageException(
+                    "the tokenizer of " + model + " cannot be taken from the GGUF file; give the folder"
+                            + " of the checkpoint it was made from with --tokenizer");
         }
         Path folder = tokenizerFolder == null ? model : tokenizerFolder;
         try (TextTokenizer tokenizer = TextTokenizer.open(folder, config.vocabSize())) {

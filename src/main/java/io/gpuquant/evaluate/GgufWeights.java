@@ -43,9 +43,10 @@ final class GgufWeights implements WeightSource {
     public void require(String tensor, int rows, int columns) {
         GgufModel.Tensor found = find(tensor);
         if (found.rows() != rows || found.columns() != columns) {
-            throw new InputException(model.set().first().path() + ": " + found.stored().name() + " has shape "
-                    + found.stored().shape() + ", but the metadata call for [" + rows + ", " + columns
-                    + "]; get the file again");
+            throw new InputException(
+                    model.set().first().path() + ": " + found.stored().name() + " has shape "
+                            + found.stored().shape() + ", but the metadata call for [" + rows + ", " + columns
+                            + "]; get the file again");
         }
     }
 
@@ -85,8 +86,7 @@ final class GgufWeights implements WeightSource {
                 device.stream().copyToDevice(values, target);
                 return;
             }
-            DeviceMatrix raw =
-                    DeviceMatrix.allocate(device, "dequantized weights", DType.F32, target.rows(), columns);
+            DeviceMatrix raw = DeviceMatrix.allocate(device, "dequantized weights", DType.F32, target.rows(), columns);
             try (var buffer = raw.buffer()) {
                 device.stream().copyToDevice(values, raw);
                 convert.convert(raw, target);

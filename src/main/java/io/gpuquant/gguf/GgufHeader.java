@@ -69,8 +69,8 @@ public record GgufHeader(Map<String, GgufValue> metadata, List<GgufTensor> tenso
 
     private static void requireVersion(HeaderCursor cursor, MemorySegment bytes, Path file) {
         if (bytes.byteSize() < 4 || cursor.int32("the magic number") != MAGIC) {
-            throw new InputException(file + " is no GGUF file (it does not start with GGUF); give one that llama.cpp"
-                    + " loads");
+            throw new InputException(
+                    file + " is no GGUF file (it does not start with GGUF); give one that llama.cpp" + " loads");
         }
         int version = cursor.int32("the version");
         if (version != 2 && version != VERSION) {
@@ -98,8 +98,8 @@ public record GgufHeader(Map<String, GgufValue> metadata, List<GgufTensor> tenso
     private static GgufType type(HeaderCursor cursor, String what) {
         int id = cursor.int32("the type of " + what);
         return GgufType.of(id)
-                .orElseThrow(() -> cursor.refuse(what + " has the type " + Integer.toUnsignedString(id)
-                        + ", which does not exist"));
+                .orElseThrow(() -> cursor.refuse(
+                        what + " has the type " + Integer.toUnsignedString(id) + ", which does not exist"));
     }
 
     private static GgufValue value(HeaderCursor cursor, GgufType type, String what) {

@@ -23,7 +23,8 @@ public sealed interface GgufValue {
                 case UINT32 -> requireRange(type, value, 0, 0xffff_ffffL);
                 case INT32 -> requireRange(type, value, Integer.MIN_VALUE, Integer.MAX_VALUE);
                 case UINT64, INT64 -> {}
-                case FLOAT32, FLOAT64, BOOL, STRING, ARRAY -> throw new IllegalArgumentException(type + " is not whole");
+                case FLOAT32, FLOAT64, BOOL, STRING, ARRAY ->
+                    throw new IllegalArgumentException(type + " is not whole");
             }
         }
 

@@ -76,8 +76,7 @@ public final class GgufWriter implements AutoCloseable {
     public void write(String name, MemorySegment data) {
         GgufTensor tensor = layout.tensor(name);
         if (data.byteSize() != tensor.byteSize()) {
-            throw new IllegalArgumentException(
-                    name + " has " + tensor.byteSize() + " bytes, not " + data.byteSize());
+            throw new IllegalArgumentException(name + " has " + tensor.byteSize() + " bytes, not " + data.byteSize());
         }
         write(name, 0, data);
     }

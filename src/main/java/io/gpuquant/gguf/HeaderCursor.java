@@ -98,8 +98,7 @@ final class HeaderCursor {
 
     /** Says where the header is wrong. */
     InputException refuse(String problem) {
-        return new InputException(
-                file + " is damaged at byte " + position + ": " + problem + "; get the file again");
+        return new InputException(file + " is damaged at byte " + position + ": " + problem + "; get the file again");
     }
 
     /** A name from the file, for a message. */

@@ -1,13 +1,13 @@
 package io.gpuquant.gguf;
 
 import io.gpuquant.InputException;
+import io.gpuquant.file.MappedFile;
 import io.gpuquant.file.Quoted;
+import java.io.IOException;
+import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
-import java.io.IOException;
-import java.io.InputStream;
-import io.gpuquant.file.MappedFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -108,8 +108,7 @@ final class ImportanceFile {
 
     /** As ggml has it, without a last extent of one. */
     private static GgufLayout.Spec spec(String name, long columns, long matrices) {
-        return new GgufLayout.Spec(
-                name, GgmlType.F32, matrices == 1 ? List.of(columns) : List.of(columns, matrices));
+        return new GgufLayout.Spec(name, GgmlType.F32, matrices == 1 ? List.of(columns) : List.of(columns, matrices));
     }
 
     private static void put(GgufLayout layout, String name, byte[] file, float... values) {

@@ -114,7 +114,8 @@ public final class ImportanceMatrix {
      * @throws InputException when it is in neither, or holds something that is not a finite number
      */
     public static ImportanceMatrix read(Path file) {
-        ImportanceMatrix matrix = ImportanceFile.isGguf(file) ? ImportanceFile.read(file) : LegacyImportanceFile.read(file);
+        ImportanceMatrix matrix =
+                ImportanceFile.isGguf(file) ? ImportanceFile.read(file) : LegacyImportanceFile.read(file);
         for (Entry entry : matrix.entries.values()) {
             for (int i = 0; i < entry.sums.length; i++) {
                 if (!Float.isFinite(entry.sums[i]) || entry.sums[i] < 0) {

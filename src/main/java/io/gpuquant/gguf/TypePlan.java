@@ -130,8 +130,7 @@ public record TypePlan(List<Choice> choices) {
                 && !name.contains("ffn_gate_inp.weight");
     }
 
-    private static void requireImportance(
-            Request request, MixModel model, GgufLayout.Spec tensor, GgmlType wanted) {
+    private static void requireImportance(Request request, MixModel model, GgufLayout.Spec tensor, GgmlType wanted) {
         if (request.mix() == FileType.Q2_K_S
                 && wanted == GgmlType.Q2_K
                 && !model.importance()

@@ -80,10 +80,14 @@ record ConversionSource(
                 throw new InputException(folder + " says it is quantized, but has no tensor that ends in " + suffix
                         + "; download it again");
             }
-            modules.stream().filter(module -> module.endsWith("lm_head")).findFirst().ifPresent(head -> {
-                throw new InputException(folder + " has a quantized output head, " + head
-                        + ", which loaders of other layouts do not expect; quantize the original checkpoint instead");
-            });
+            modules.stream()
+                    .filter(module -> module.endsWith("lm_head"))
+                    .findFirst()
+                    .ifPresent(head -> {
+                        throw new InputException(
+                                folder + " has a quantized output head, " + head
+                                        + ", which loaders of other layouts do not expect; quantize the original checkpoint instead");
+                    });
             List<LinearSpec> linears = modules.stream()
                     .map(module -> {
                         PackedLinear linear = read(checkpoint, scheme, module);

@@ -68,8 +68,7 @@ final class ElementLayers {
     void encode(DecoderLayer layer) {
         for (Stage stage : layer.stages()) {
             boolean encoded = quantized.contains(stage.linears().getFirst().name());
-            Optional<Norm> norm =
-                    plan.options().smoothing() > 0 ? SmoothedNorm.before(layer, stage) : Optional.empty();
+            Optional<Norm> norm = plan.options().smoothing() > 0 ? SmoothedNorm.before(layer, stage) : Optional.empty();
             float @Nullable [] divisors = norm.isPresent() ? smooth(norm.get(), stage, encoded) : null;
             if (encoded) {
                 encode(stage, divisors);

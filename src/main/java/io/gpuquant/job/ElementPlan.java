@@ -53,7 +53,10 @@ public record ElementPlan(
                 .collect(Collectors.toCollection(HashSet::new));
         if (options.smoothing() > 0) {
             for (DecoderLayer layer : structure.layers()) {
-                layer.stages().forEach(stage -> SmoothedNorm.before(layer, stage).map(Norm::tensor).ifPresent(made::add));
+                layer.stages()
+                        .forEach(stage -> SmoothedNorm.before(layer, stage)
+                                .map(Norm::tensor)
+                                .ifPresent(made::add));
             }
         }
         return made;

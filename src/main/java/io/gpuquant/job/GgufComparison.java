@@ -68,9 +68,8 @@ final class GgufComparison {
 
     private void compare(TensorRecipe recipe) {
         GgufTensor tensor = set.find(recipe.name())
-                .orElseThrow(() -> new VerificationException(
-                        set.first().path() + " lacks the tensor " + recipe.name() + ", which " + source.directory()
-                                + " has"));
+                .orElseThrow(() -> new VerificationException(set.first().path() + " lacks the tensor " + recipe.name()
+                        + ", which " + source.directory() + " has"));
         Path file = set.fileOf(tensor).path();
         if (!tensor.extents().equals(recipe.extents())) {
             throw new VerificationException(file + ": " + tensor.name() + " has shape " + tensor.shape() + ", but "

@@ -56,8 +56,7 @@ final class GgufFiles implements AutoCloseable {
         if (writer == null || checksums.containsKey(tensor.name())) {
             return;
         }
-        long checksum = step.make(
-                recipe, tensor.type(), (offset, bytes) -> writer.write(tensor.name(), offset, bytes));
+        long checksum = step.make(recipe, tensor.type(), (offset, bytes) -> writer.write(tensor.name(), offset, bytes));
         checksums.put(tensor.name(), checksum);
         unsynced.put(tensor.name(), checksum);
         unsyncedBytes += tensor.byteSize();

@@ -33,8 +33,7 @@ public final class GgufJob {
     }
 
     /** With other sync points, for tests. */
-    GgufJob(
-            GgufOptions options, Supplier<Device> devices, int threads, GgufListener listener, long syncedTogether) {
+    GgufJob(GgufOptions options, Supplier<Device> devices, int threads, GgufListener listener, long syncedTogether) {
         this.options = options;
         this.devices = devices;
         this.threads = threads;
@@ -140,8 +139,9 @@ public final class GgufJob {
                 .add(checkpoint)
                 .add("types", options.types());
         options.importance().ifPresent(fingerprint::add);
-        plan.files().forEach(file -> fingerprint.add(
-                file.name(), file.layout().header().toString()));
+        plan.files()
+                .forEach(file ->
+                        fingerprint.add(file.name(), file.layout().header().toString()));
         return fingerprint.hex();
     }
 }

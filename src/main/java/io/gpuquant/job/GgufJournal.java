@@ -59,9 +59,11 @@ final class GgufJournal implements AutoCloseable {
                 JsonNode line = JSON.readTree(text.substring(start, end));
                 if (start == 0) {
                     fingerprint = line.path("fingerprint").asText();
-                } else if (line.path("tensor").isTextual() && line.path("checksum").isIntegralNumber()) {
+                } else if (line.path("tensor").isTextual()
+                        && line.path("checksum").isIntegralNumber()) {
                     checksums.put(
-                            line.path("tensor").textValue(), line.path("checksum").longValue());
+                            line.path("tensor").textValue(),
+                            line.path("checksum").longValue());
                 } else {
                     break;
                 }

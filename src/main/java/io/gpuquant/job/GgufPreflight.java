@@ -78,8 +78,7 @@ final class GgufPreflight {
     private static List<String> unmatched(GgufOptions options, List<TensorRecipe> recipes) {
         return options.types().overrides().stream()
                 .map(TypePlan.TypeOverride::pattern)
-                .filter(pattern ->
-                        recipes.stream().map(TensorRecipe::name).noneMatch(pattern.asPredicate()))
+                .filter(pattern -> recipes.stream().map(TensorRecipe::name).noneMatch(pattern.asPredicate()))
                 .map(pattern -> "--tensor-type " + pattern + " matches no tensor; --dry-run lists their names")
                 .toList();
     }
@@ -152,8 +151,8 @@ final class GgufPreflight {
         }
         parts.add(part);
         if (parts.size() > 0xffff) {
-            throw new UsageException(
-                    "--split-max-size would make " + parts.size() + " files, more than a set can have; give a larger one");
+            throw new UsageException("--split-max-size would make " + parts.size()
+                    + " files, more than a set can have; give a larger one");
         }
         return parts;
     }

@@ -73,8 +73,7 @@ final class GgufTensorStep {
 
     private record Piece(int matrix, int row, int count) {}
 
-    private MemorySegment slab(
-            TensorRows rows, Piece piece, GgmlType type, float @Nullable [] ofMatrix, Arena arena) {
+    private MemorySegment slab(TensorRows rows, Piece piece, GgmlType type, float @Nullable [] ofMatrix, Arena arena) {
         MemorySegment weights = rows.read(piece.matrix(), piece.row(), piece.count(), arena);
         long first = (long) piece.row() * rows.columns();
         OptionalLong bad = firstNonFinite(weights, rows.dtype());
@@ -91,8 +90,7 @@ final class GgufTensorStep {
         return blocks;
     }
 
-    private InputException tooLarge(
-            TensorRows rows, Piece piece, GgmlType type, MemorySegment weights, long element) {
+    private InputException tooLarge(TensorRows rows, Piece piece, GgmlType type, MemorySegment weights, long element) {
         double largest = 0;
         for (long i = element; i < element + type.blockSize(); i++) {
             largest = Math.max(largest, Math.abs(Elements.floatAt(weights, rows.dtype(), i)));

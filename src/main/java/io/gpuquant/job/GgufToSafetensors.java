@@ -105,17 +105,18 @@ public final class GgufToSafetensors {
                     default -> "float16";
                 });
         config.putArray("architectures")
-                .add(switch (model.config().family().modelType()) {
-                    case "mixtral" -> "MixtralForCausalLM";
-                    case "qwen2" -> "Qwen2ForCausalLM";
-                    case "qwen3" -> "Qwen3ForCausalLM";
-                    case "qwen3_moe" -> "Qwen3MoeForCausalLM";
-                    case "gemma" -> "GemmaForCausalLM";
-                    case "gemma2" -> "Gemma2ForCausalLM";
-                    case "gemma3_text" -> "Gemma3ForCausalLM";
-                    case "phi3" -> "Phi3ForCausalLM";
-                    default -> "LlamaForCausalLM";
-                });
+                .add(
+                        switch (model.config().family().modelType()) {
+                            case "mixtral" -> "MixtralForCausalLM";
+                            case "qwen2" -> "Qwen2ForCausalLM";
+                            case "qwen3" -> "Qwen3ForCausalLM";
+                            case "qwen3_moe" -> "Qwen3MoeForCausalLM";
+                            case "gemma" -> "GemmaForCausalLM";
+                            case "gemma2" -> "Gemma2ForCausalLM";
+                            case "gemma3_text" -> "Gemma3ForCausalLM";
+                            case "phi3" -> "Phi3ForCausalLM";
+                            default -> "LlamaForCausalLM";
+                        });
         for (String token : List.of("bos", "eos")) {
             model.set()
                     .first()

@@ -30,8 +30,7 @@ public final class GgufVerification {
             for (GgufTensor tensor : file.header().tensors()) {
                 Long expected = checksums.get(tensor.name());
                 if (expected == null || TensorOutput.checksum(file.data(tensor)) != expected) {
-                    throw new VerificationException(
-                            path + ": " + tensor.name() + " is not what was written" + advice);
+                    throw new VerificationException(path + ": " + tensor.name() + " is not what was written" + advice);
                 }
             }
         } catch (InputException damaged) {

@@ -151,9 +151,10 @@ final class Preflight {
     private static void refuseStackedExperts(Checkpoint checkpoint) {
         for (TensorInfo info : checkpoint.tensors()) {
             if (info.shape().rank() == 3 && info.name().contains(".experts.")) {
-                throw new InputException(checkpoint.fileOf(info.name()) + ": " + info.name() + " has shape " + info.shape()
-                        + ", all experts of a layer in one tensor, which is not supported; save the checkpoint with one"
-                        + " tensor for each expert, as it was published");
+                throw new InputException(
+                        checkpoint.fileOf(info.name()) + ": " + info.name() + " has shape " + info.shape()
+                                + ", all experts of a layer in one tensor, which is not supported; save the checkpoint with one"
+                                + " tensor for each expert, as it was published");
             }
         }
     }

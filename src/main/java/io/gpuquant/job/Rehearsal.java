@@ -111,7 +111,8 @@ record Rehearsal(
                         structure.config().hiddenSize(),
                         loaded -> prefetch ? Optional.of(following.get()) : Optional.empty(),
                         true);
-                LayerQuantizer quantizer = settings(device, kinds, loader, source).quantizer(options)) {
+                LayerQuantizer quantizer =
+                        settings(device, kinds, loader, source).quantizer(options)) {
             int[] ids = new int[chunking.sequenceLength()];
             pass.embed(source, sequence -> ids);
             for (DecoderLayer layer : kinds) {

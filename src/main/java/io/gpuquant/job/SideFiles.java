@@ -67,7 +67,8 @@ final class SideFiles {
                     // config.json says it all.
                 }
             }
-            writeJson(folder.resolve(REPORT), report(plan.options().method().name(), plan.layout(), reports, checksums));
+            writeJson(
+                    folder.resolve(REPORT), report(plan.options().method().name(), plan.layout(), reports, checksums));
             copy(source, folder);
         } catch (IOException failure) {
             throw cannotWrite(folder, failure);

@@ -2,8 +2,8 @@ package io.gpuquant.job;
 
 import io.gpuquant.VerificationException;
 import io.gpuquant.evaluate.OpenModel;
-import io.gpuquant.format.ElementScheme;
 import io.gpuquant.format.AwqScheme;
+import io.gpuquant.format.ElementScheme;
 import io.gpuquant.format.GptqScheme;
 import io.gpuquant.format.PackQuantizedScheme;
 import io.gpuquant.format.PackedScheme;

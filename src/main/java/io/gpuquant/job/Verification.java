@@ -202,7 +202,10 @@ public final class Verification {
                 float scale = linear.scale(group, out);
                 if (!(scale > 0) || !Float.isFinite(scale)) {
                     throw damaged(
-                            checkpoint, scheme.scales(module), "holds the scale " + scale, scaleIndex(linear, group, out));
+                            checkpoint,
+                            scheme.scales(module),
+                            "holds the scale " + scale,
+                            scaleIndex(linear, group, out));
                 }
                 if (scheme.symmetric() && linear.zero(group, out) != middle) {
                     throw new VerificationException(checkpoint.fileOf(scheme.zeros(module)) + ": "
@@ -216,7 +219,8 @@ public final class Verification {
 
     private static long scaleIndex(PackedLinear linear, int group, int out) {
         return switch (linear) {
-            case AwqLinear awq when awq.scheme().version() == AwqVersion.GEMV ->
+            case AwqLinear awq
+            when awq.scheme().version() == AwqVersion.GEMV ->
                 out * awq.scales().shape().extent(1) + group;
             case PackQuantizedLinear packed -> out * packed.scales().shape().extent(1) + group;
             case AwqLinear awq -> (long) group * awq.out() + out;

@@ -20,8 +20,9 @@ final class ChatTemplates {
         if (template.isMissingNode() || template.isNull()) {
             return files.text("chat_template.jinja")
                     .<Map<String, GgufValue>>map(text -> Map.of(KEY, GgufValue.text(text)))
-                    .orElseGet(() -> entries(TokenizerFiles.object(files.folder().resolve("chat_template.json"))
-                            .path("chat_template")));
+                    .orElseGet(
+                            () -> entries(TokenizerFiles.object(files.folder().resolve("chat_template.json"))
+                                    .path("chat_template")));
         }
         return entries(template);
     }

@@ -86,7 +86,8 @@ final class GgufConfig {
         json.put("num_hidden_layers", required("block_count"));
         json.put("max_position_embeddings", required("context_length"));
         json.put("vocab_size", embedding().rows());
-        json.put("rms_norm_eps", decimal(real("attention.layer_norm_rms_epsilon").orElse(0.0)));
+        json.put(
+                "rms_norm_eps", decimal(real("attention.layer_norm_rms_epsilon").orElse(0.0)));
         json.put("tie_word_embeddings", set.find("output.weight").isEmpty());
         json.put(
                 "torch_dtype",
@@ -192,8 +193,9 @@ final class GgufConfig {
             json.put("num_local_experts", experts);
             json.put("num_experts_per_tok", required("expert_used_count"));
             json.put("norm_topk_prob", true);
-            json.put("moe_intermediate_size", whole("expert_feed_forward_length")
-                    .orElse(required("feed_forward_length")));
+            json.put(
+                    "moe_intermediate_size",
+                    whole("expert_feed_forward_length").orElse(required("feed_forward_length")));
         }
     }
 
@@ -212,8 +214,8 @@ final class GgufConfig {
 
     private long required(String name) {
         return whole(name)
-                .orElseThrow(() -> new InputException(
-                        file + " lacks the metadata entry " + key(name) + "; get the file again"));
+                .orElseThrow(() ->
+                        new InputException(file + " lacks the metadata entry " + key(name) + "; get the file again"));
     }
 
     /** A number, or one for each layer if they are all the same. */

@@ -55,10 +55,9 @@ public final class GgufModel implements AutoCloseable {
 
     private void addTensors() {
         List<TensorInfo> expected = new ArrayList<>();
-        for (ModelStructure.Expected tensor : structure.tensors().stream().distinct().toList()) {
-            Shape shape = tensor.rows() == 1
-                    ? Shape.of(tensor.columns())
-                    : Shape.of(tensor.rows(), tensor.columns());
+        for (ModelStructure.Expected tensor :
+                structure.tensors().stream().distinct().toList()) {
+            Shape shape = tensor.rows() == 1 ? Shape.of(tensor.columns()) : Shape.of(tensor.rows(), tensor.columns());
             expected.add(new TensorInfo(tensor.name(), DType.F32, shape, 0, DType.F32.bytes(shape.elementCount())));
         }
         Set<String> unused = new HashSet<>();

@@ -89,7 +89,8 @@ public final class Hyperparameters {
         double all = 0;
         double ofExperts = 0;
         for (TensorRecipe tensor : tensors) {
-            double weights = tensor.extents().stream().mapToDouble(extent -> extent).reduce(1, (a, b) -> a * b);
+            double weights =
+                    tensor.extents().stream().mapToDouble(extent -> extent).reduce(1, (a, b) -> a * b);
             all += weights;
             ofExperts += tensor.content() instanceof TensorRecipe.Content.Stack ? weights : 0;
         }
@@ -137,8 +138,9 @@ public final class Hyperparameters {
 
     private static void requireEqualExperts(ExpertShape experts) {
         if (!experts.normalized()) {
-            throw new InputException("norm_topk_prob is false, but llama.cpp makes the weights of a token's experts add up"
-                    + " to one for this kind of model");
+            throw new InputException(
+                    "norm_topk_prob is false, but llama.cpp makes the weights of a token's experts add up"
+                            + " to one for this kind of model");
         }
         if (!experts.denseLayers().isEmpty()) {
             throw new InputException("layer " + experts.denseLayers().iterator().next()
@@ -149,7 +151,8 @@ public final class Hyperparameters {
     private void addRope() {
         put("rope.freq_base", real((float) config.rope().theta()));
         if (architecture == Architecture.LLAMA || architecture == Architecture.PHI3) {
-            put("rope.dimension_count", count((int) (config.headDim() * config.rope().rotaryFraction())));
+            put("rope.dimension_count", count((int)
+                    (config.headDim() * config.rope().rotaryFraction())));
         }
         switch (config.rope().scaling()) {
             case RopeScaling.None none -> {}
@@ -158,8 +161,7 @@ public final class Hyperparameters {
                 put("rope.scaling.type", text("linear"));
                 put("rope.scaling.factor", real((float) linear.factor()));
             }
-            case RopeScaling.LongRope longRope ->
-                put("rope.scaling.attn_factor", real((float) longRope.magnitude()));
+            case RopeScaling.LongRope longRope -> put("rope.scaling.attn_factor", real((float) longRope.magnitude()));
         }
         if (architecture == Architecture.PHI3) {
             put("rope.scaling.original_context_length", count(originalContext()));
@@ -176,13 +178,14 @@ public final class Hyperparameters {
     private void addAttention() {
         boolean mayHaveBias = architecture == Architecture.LLAMA || architecture == Architecture.QWEN2;
         if (config.attentionBias() && !mayHaveBias) {
-            throw new InputException("the attention of this model has biases, which llama.cpp does not load for "
-                    + architecture.id());
+            throw new InputException(
+                    "the attention of this model has biases, which llama.cpp does not load for " + architecture.id());
         }
         switch (architecture) {
             case GEMMA2 -> {
                 requireQueryScale();
-                put("attn_logit_softcapping", real((float) config.attentionRules().cap()));
+                put("attn_logit_softcapping", real((float)
+                        config.attentionRules().cap()));
                 put("final_logit_softcapping", real((float) config.finalCap()));
                 addWindow(2);
             }
@@ -195,8 +198,8 @@ public final class Hyperparameters {
                 config.attentionRules().layers().stream()
                         .filter(layer -> layer.window() > 0)
                         .findFirst()
-                        .ifPresent(layer ->
-                                put("rope.freq_base_swa", real((float) layer.rope().theta())));
+                        .ifPresent(layer -> put(
+                                "rope.freq_base_swa", real((float) layer.rope().theta())));
             }
             case PHI3 ->
                 put(
@@ -212,8 +215,8 @@ public final class Hyperparameters {
         double divisor = is27B ? (double) config.hiddenSize() / config.numAttentionHeads() : config.headDim();
         double given = config.raw().path("query_pre_attn_scalar").asDouble(config.headDim());
         if (given != divisor) {
-            throw new InputException("query_pre_attn_scalar is " + given + ", but llama.cpp divides by the square root of "
-                    + divisor + " in a model of this kind and size");
+            throw new InputException("query_pre_attn_scalar is " + given
+                    + ", but llama.cpp divides by the square root of " + divisor + " in a model of this kind and size");
         }
     }
 

@@ -23,8 +23,8 @@ final class PreTokenizer {
     private static final String LOWER = "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]";
 
     private static final String LLAMA3 = CONTRACTIONS + "|" + LETTERS + "|\\p{N}{1,3}" + REST;
-    private static final String TEKKEN = "[^\\r\\n\\p{L}\\p{N}]?" + UPPER + "*" + LOWER + "+|[^\\r\\n\\p{L}\\p{N}]?" + UPPER
-            + "+" + LOWER + "*|\\p{N}" + REST_WITH_SLASH;
+    private static final String TEKKEN = "[^\\r\\n\\p{L}\\p{N}]?" + UPPER + "*" + LOWER + "+|[^\\r\\n\\p{L}\\p{N}]?"
+            + UPPER + "+" + LOWER + "*|\\p{N}" + REST_WITH_SLASH;
     private static final String GPT4O = "[^\\r\\n\\p{L}\\p{N}]?" + UPPER + "*" + LOWER + "+" + CONTRACTIONS
             + "?|[^\\r\\n\\p{L}\\p{N}]?" + UPPER + "+" + LOWER + "*" + CONTRACTIONS + "?|\\p{N}{1,3}" + REST_WITH_SLASH;
 
@@ -56,9 +56,10 @@ final class PreTokenizer {
         List<String> steps = new ArrayList<>();
         collect(tokenizer.path("pre_tokenizer"), steps);
         return named(steps, tokenizer.path("model").path("ignore_merges").asBoolean(false))
-                .orElseThrow(() -> new InputException(file + " cuts text by a pre-tokenizer that gpuquant has no llama.cpp"
-                        + " name for (" + Quoted.text(String.join(" then ", steps))
-                        + "); give the name that llama.cpp has for it with --pre, or use one that cuts alike"));
+                .orElseThrow(
+                        () -> new InputException(file + " cuts text by a pre-tokenizer that gpuquant has no llama.cpp"
+                                + " name for (" + Quoted.text(String.join(" then ", steps))
+                                + "); give the name that llama.cpp has for it with --pre, or use one that cuts alike"));
     }
 
     private static Optional<String> named(List<String> steps, boolean ignoreMerges) {
@@ -75,15 +76,16 @@ final class PreTokenizer {
             case "Sequence" -> step.path("pretokenizers").forEach(part -> collect(part, steps));
             case "Split" -> {
                 JsonNode pattern = step.path("pattern");
-                steps.add(pattern.path("Regex").asText("the string " + pattern.path("String").asText("")));
+                steps.add(pattern.path("Regex")
+                        .asText("the string " + pattern.path("String").asText("")));
             }
             case "ByteLevel" -> {
                 if (step.path("use_regex").asBoolean(true)) {
                     steps.add(BYTE_LEVEL);
                 }
             }
-            case "Digits" -> steps.add(
-                    step.path("individual_digits").asBoolean(false) ? SINGLE_DIGITS : "Digits in runs");
+            case "Digits" ->
+                steps.add(step.path("individual_digits").asBoolean(false) ? SINGLE_DIGITS : "Digits in runs");
             default -> steps.add(type.isEmpty() ? "nothing" : type);
         }
     }

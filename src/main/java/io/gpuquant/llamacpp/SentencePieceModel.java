@@ -60,22 +60,26 @@ record SentencePieceModel(List<Piece> pieces, boolean addsSpace) {
         int type = 1;
         while (message.next()) {
             switch (message.field) {
-                case 1 -> text = StandardCharsets.UTF_8
-                        .decode(message.message().bytes)
-                        .toString();
+                case 1 ->
+                    text = StandardCharsets.UTF_8
+                            .decode(message.message().bytes)
+                            .toString();
                 case 2 -> score = message.float32();
                 case 3 -> type = (int) message.varint();
                 default -> message.skip();
             }
         }
-        return new Piece(text, score, switch (type) {
-            case 2 -> TokenTable.Type.UNKNOWN;
-            case 3 -> TokenTable.Type.CONTROL;
-            case 5 -> TokenTable.Type.UNUSED;
-            case 6 -> TokenTable.Type.BYTE;
-            // User-defined pieces of the model itself are cut like others.
-            default -> TokenTable.Type.NORMAL;
-        });
+        return new Piece(
+                text,
+                score,
+                switch (type) {
+                    case 2 -> TokenTable.Type.UNKNOWN;
+                    case 3 -> TokenTable.Type.CONTROL;
+                    case 5 -> TokenTable.Type.UNUSED;
+                    case 6 -> TokenTable.Type.BYTE;
+                    // User-defined pieces of the model itself are cut like others.
+                    default -> TokenTable.Type.NORMAL;
+                });
     }
 
     private static boolean addsSpace(Message message) {

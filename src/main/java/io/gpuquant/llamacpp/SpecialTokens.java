@@ -42,8 +42,7 @@ final class SpecialTokens {
         tokens.readTemplates();
         Map<String, GgufValue> entries = new LinkedHashMap<>();
         for (String kind : List.of("bos", "eos", "eot", "unk", "sep", "pad", "cls", "mask")) {
-            tokens.id(kind, size)
-                    .ifPresent(id -> entries.put("tokenizer.ggml." + KEYS.get(kind), GgufValue.count(id)));
+            tokens.id(kind, size).ifPresent(id -> entries.put("tokenizer.ggml." + KEYS.get(kind), GgufValue.count(id)));
         }
         for (String kind : ADDED) {
             JsonNode setting = files.settings().path("add_" + kind + "_token");
@@ -65,10 +64,11 @@ final class SpecialTokens {
     }
 
     private Optional<Integer> id(String kind, int size) {
-        Optional<Integer> fromText = Optional.ofNullable(texts.get(kind)).flatMap(text -> files.addedTokens().stream()
-                .filter(token -> token.content().equals(text))
-                .map(TokenizerFiles.AddedToken::id)
-                .findFirst());
+        Optional<Integer> fromText = Optional.ofNullable(texts.get(kind))
+                .flatMap(text -> files.addedTokens().stream()
+                        .filter(token -> token.content().equals(text))
+                        .map(TokenizerFiles.AddedToken::id)
+                        .findFirst());
         JsonNode fromConfig = files.config().path(kind + "_token_id");
         return fromText.or(() -> fromConfig.isInt() ? Optional.of(fromConfig.intValue()) : Optional.empty())
                 .filter(id -> id >= 0 && id < size);

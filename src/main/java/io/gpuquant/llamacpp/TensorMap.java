@@ -30,8 +30,7 @@ import java.util.regex.Pattern;
 public final class TensorMap {
 
     private static final Pattern LAYER = Pattern.compile("model\\.layers\\.(\\d+)\\.(.+)\\.(weight|bias)");
-    private static final Pattern EXPERT =
-            Pattern.compile("(?:block_sparse_moe|mlp)\\.experts\\.(\\d+)\\.(\\w+)");
+    private static final Pattern EXPERT = Pattern.compile("(?:block_sparse_moe|mlp)\\.experts\\.(\\d+)\\.(\\w+)");
 
     private static final Map<String, String> OUTER = Map.of(
             "model.embed_tokens.weight", "token_embd.weight",
@@ -102,9 +101,8 @@ public final class TensorMap {
             return Optional.ofNullable(OUTER.get(weight));
         }
         Matcher expert = EXPERT.matcher(layer.group(2));
-        Optional<String> within = expert.matches()
-                ? Optional.ofNullable(EXPERT_PARTS.get(expert.group(2)))
-                : map.within(layer.group(2));
+        Optional<String> within =
+                expert.matches() ? Optional.ofNullable(EXPERT_PARTS.get(expert.group(2))) : map.within(layer.group(2));
         return within.map(name -> "blk." + layer.group(1) + "." + name + ".weight");
     }
 

@@ -98,8 +98,7 @@ public final class TensorRows {
         long rowBytes = dtype().bytes(isVector ? 1 : columns);
         MemorySegment target = arena.allocate(moved * rowBytes, Float.BYTES);
         for (int i = 0; i < moved; i++) {
-            MemorySegment.copy(
-                    data, permuted.sourceRow(first + i, all) * rowBytes, target, i * rowBytes, rowBytes);
+            MemorySegment.copy(data, permuted.sourceRow(first + i, all) * rowBytes, target, i * rowBytes, rowBytes);
         }
         return target;
     }

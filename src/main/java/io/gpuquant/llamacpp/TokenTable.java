@@ -33,8 +33,8 @@ final class TokenTable {
     static final float NO_SCORE = -1000;
 
     private static final String SPACE = "\u2581";
-    private static final Pattern LOOKS_SPECIAL = Pattern.compile(
-            "<\\|.*\\|>|<\uff5c.*\uff5c>|<unused.*>|<pad>|<mask>|<2mass>|\\[@BOS@\\]", Pattern.DOTALL);
+    private static final Pattern LOOKS_SPECIAL =
+            Pattern.compile("<\\|.*\\|>|<\uff5c.*\uff5c>|<unused.*>|<pad>|<mask>|<2mass>|\\[@BOS@\\]", Pattern.DOTALL);
 
     private final Path source;
     private final String[] texts;

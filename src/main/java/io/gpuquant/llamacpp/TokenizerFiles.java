@@ -31,7 +31,10 @@ record TokenizerFiles(Path folder, ObjectNode tokenizer, ObjectNode settings, Js
 
     static TokenizerFiles read(Path folder, JsonNode config) {
         return new TokenizerFiles(
-                folder, object(folder.resolve("tokenizer.json")), object(folder.resolve("tokenizer_config.json")), config);
+                folder,
+                object(folder.resolve("tokenizer.json")),
+                object(folder.resolve("tokenizer_config.json")),
+                config);
     }
 
     static ObjectNode object(Path file) {

@@ -132,20 +132,24 @@ public final class Vocabulary {
                     -ranks.getOrDefault(text, merges.size() + Math.max(id, 0)));
         });
         addAddedTokens(table, TokenTable.NO_SCORE);
-        JsonNode unknown = files.model().path("vocab").path(files.model().path("unk_token").asText(""));
+        JsonNode unknown =
+                files.model().path("vocab").path(files.model().path("unk_token").asText(""));
         if (unknown.isInt()) {
             table.setType(unknown.intValue(), TokenTable.Type.UNKNOWN);
         }
-        return pieces(table, prependsSpace(files.tokenizer().path("normalizer"))
-                || prependsSpace(files.tokenizer().path("pre_tokenizer")));
+        return pieces(
+                table,
+                prependsSpace(files.tokenizer().path("normalizer"))
+                        || prependsSpace(files.tokenizer().path("pre_tokenizer")));
     }
 
     private static boolean prependsSpace(JsonNode step) {
         return switch (step.path("type").asText("")) {
             case "Prepend" -> true;
-            case "Metaspace" -> !step.path("prepend_scheme")
-                    .asText(step.path("add_prefix_space").asBoolean(true) ? "always" : "never")
-                    .equals("never");
+            case "Metaspace" ->
+                !step.path("prepend_scheme")
+                        .asText(step.path("add_prefix_space").asBoolean(true) ? "always" : "never")
+                        .equals("never");
             case "Sequence" -> {
                 boolean any = false;
                 for (JsonNode part : step.has("normalizers") ? step.path("normalizers") : step.path("pretokenizers")) {
@@ -166,8 +170,8 @@ public final class Vocabulary {
         addAddedTokens(table, 0);
         List<String> merges = merges("\u0120");
         if (merges.isEmpty()) {
-            throw new InputException(
-                    files.tokenizerFile() + " has no merges, without which llama.cpp cannot tokenize; get the file again");
+            throw new InputException(files.tokenizerFile()
+                    + " has no merges, without which llama.cpp cannot tokenize; get the file again");
         }
         Map<String, GgufValue> entries = new LinkedHashMap<>();
         entries.put(PREFIX + "model", GgufValue.text("gpt2"));

@@ -178,8 +178,9 @@ public record ModelStructure(
         for (DecoderLayer layer : layers) {
             layer.norms().ofStream().forEach(norm -> tensors.add(new Expected(norm.tensor(), 1, config.hiddenSize())));
             layer.norms().ofHeads().forEach(norm -> tensors.add(new Expected(norm.tensor(), 1, config.headDim())));
-            layer.router().map(Router::linear).ifPresent(linear -> tensors.add(
-                    new Expected(linear.weightName(), linear.out(), linear.in())));
+            layer.router()
+                    .map(Router::linear)
+                    .ifPresent(linear -> tensors.add(new Expected(linear.weightName(), linear.out(), linear.in())));
             for (LinearSpec linear : layer.linears()) {
                 tensors.add(new Expected(linear.weightName(), linear.out(), linear.in()));
                 if (linear.bias()) {

@@ -78,9 +78,7 @@ public final class RoutedTokens implements AutoCloseable {
         List<DeviceMatrix> outputs = chunking.blocks(rows);
         for (int block = 0; block < inputs.size(); block++) {
             device.blas()
-                    .gemm(
-                            device.stream(),
-                            Gemm.ofTransposedB(inputs.get(block), weights.router(), outputs.get(block)));
+                    .gemm(device.stream(), Gemm.ofTransposedB(inputs.get(block), weights.router(), outputs.get(block)));
         }
         kernels.route(rows, router.normalized() ? Shares.OF_CHOSEN : Shares.OF_ALL, chosen, sharesOf(chunk, tokens));
         int[] experts = spread(tokens);

@@ -1,8 +1,8 @@
 package io.gpuquant.safetensors;
 
-import io.gpuquant.file.Quoted;
-import io.gpuquant.file.MappedFile;
 import io.gpuquant.InputException;
+import io.gpuquant.file.MappedFile;
+import io.gpuquant.file.Quoted;
 import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.HostTensor;
 import java.io.IOException;

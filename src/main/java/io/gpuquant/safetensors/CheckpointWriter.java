@@ -1,12 +1,12 @@
 package io.gpuquant.safetensors;
 
-import io.gpuquant.file.OutputFile;
-import io.gpuquant.file.Quoted;
-import io.gpuquant.file.OutputFailure;
-import io.gpuquant.file.DurableFile;
 import io.gpuquant.InputException;
 import io.gpuquant.ResourceException;
 import io.gpuquant.UsageException;
+import io.gpuquant.file.DurableFile;
+import io.gpuquant.file.OutputFailure;
+import io.gpuquant.file.OutputFile;
+import io.gpuquant.file.Quoted;
 import io.gpuquant.tensor.HostTensor;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;

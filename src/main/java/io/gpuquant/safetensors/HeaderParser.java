@@ -1,7 +1,7 @@
 package io.gpuquant.safetensors;
 
-import io.gpuquant.file.Quoted;
 import io.gpuquant.InputException;
+import io.gpuquant.file.Quoted;
 import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.Elements;
 import io.gpuquant.tensor.Shape;

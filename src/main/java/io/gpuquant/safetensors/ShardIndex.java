@@ -1,13 +1,13 @@
 package io.gpuquant.safetensors;
 
-import io.gpuquant.file.Quoted;
-import io.gpuquant.file.MappedFile;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.util.DefaultIndenter;
 import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
 import com.fasterxml.jackson.core.util.Separators;
 import io.gpuquant.InputException;
+import io.gpuquant.file.MappedFile;
+import io.gpuquant.file.Quoted;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;

@@ -1,12 +1,12 @@
 package io.gpuquant.safetensors;
 
-import io.gpuquant.file.Quoted;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.exc.InputCoercionException;
 import com.fasterxml.jackson.core.exc.StreamConstraintsException;
 import io.gpuquant.InputException;
+import io.gpuquant.file.Quoted;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.InputStreamReader;

@@ -75,7 +75,8 @@ class GgufCommandTest {
             }
             run(command.toArray()).requireDone();
         }
-        assertThat(Files.mismatch(folder.resolve("host"), folder.resolve("kernels"))).isEqualTo(-1);
+        assertThat(Files.mismatch(folder.resolve("host"), folder.resolve("kernels")))
+                .isEqualTo(-1);
     }
 
     @Test
@@ -90,7 +91,9 @@ class GgufCommandTest {
                 .contains("bits per weight", "model-Q4_K_M.gguf would be made")
                 .containsPattern("blk\\.1\\.ffn_up\\.weight +\\[64, 64\\] +Q5_0");
         assertThat(folder.resolve("model-Q4_K_M.gguf")).doesNotExist();
-        JsonNode json = run(model, "--type", "Q4_K_M", "--dry-run", "--json").requireDone().json();
+        JsonNode json = run(model, "--type", "Q4_K_M", "--dry-run", "--json")
+                .requireDone()
+                .json();
         double cost = 0;
         for (JsonNode fallback : json.path("fallbacks")) {
             cost += fallback.path("bits_per_weight").asDouble();
@@ -112,22 +115,32 @@ class GgufCommandTest {
                         default -> throw new AssertionError(tensor);
                     };
         }
-        assertThat(json.path("bits_per_weight").asDouble() - bits / weights)
-                .isCloseTo(cost, within(1e-9));
+        assertThat(json.path("bits_per_weight").asDouble() - bits / weights).isCloseTo(cost, within(1e-9));
     }
 
     @Test
     void typesAreGivenByPattern() {
         Path model = wide();
 
-        JsonNode json = run(model, "--type", "Q4_K_S", "--pure", "--tensor-type", "ffn_(up|gate)=Q6_K", "--tensor-type",
-                        "nothing=Q8_0", "--dry-run", "--json")
+        JsonNode json = run(
+                        model,
+                        "--type",
+                        "Q4_K_S",
+                        "--pure",
+                        "--tensor-type",
+                        "ffn_(up|gate)=Q6_K",
+                        "--tensor-type",
+                        "nothing=Q8_0",
+                        "--dry-run",
+                        "--json")
                 .requireDone()
                 .json();
 
         for (JsonNode tensor : json.path("tensors")) {
             String name = tensor.path("name").asText();
-            String expected = name.contains("norm") ? "F32" : name.contains("ffn_up") || name.contains("ffn_gate") ? "Q6_K" : "Q4_K";
+            String expected = name.contains("norm")
+                    ? "F32"
+                    : name.contains("ffn_up") || name.contains("ffn_gate") ? "Q6_K" : "Q4_K";
             assertThat(tensor.path("type").asText()).as(name).isEqualTo(expected);
         }
         assertThat(json.path("warnings").toString()).contains("nothing matches no tensor");
@@ -160,12 +173,22 @@ class GgufCommandTest {
     }
 
     private static ObjectNode metadata(Path file) {
-        return (ObjectNode) CommandRun.of("inspect", file, "--json").requireDone().json().path("metadata");
+        return (ObjectNode)
+                CommandRun.of("inspect", file, "--json").requireDone().json().path("metadata");
     }
 
     private static double perplexity(Path model, Path text, Path tokenizer) {
         return CommandRun.of(
-                        "ppl", model, "--text", text, "--tokens", "64", "--tokenizer", tokenizer, "--device", "host",
+                        "ppl",
+                        model,
+                        "--text",
+                        text,
+                        "--tokens",
+                        "64",
+                        "--tokenizer",
+                        tokenizer,
+                        "--device",
+                        "host",
                         "--json")
                 .requireDone()
                 .json()
@@ -185,7 +208,8 @@ class GgufCommandTest {
                         "compare", model, made, "--text", text, "--tokens", "64", "--device", "host", "--json")
                 .requireDone()
                 .json();
-        assertThat(compared.path("checkpoints").path(1).path("kl_divergence").asDouble(1)).isLessThan(1e-9);
+        assertThat(compared.path("checkpoints").path(1).path("kl_divergence").asDouble(1))
+                .isLessThan(1e-9);
         assertThat(compared.toString()).contains("GGUF F16");
     }
 
@@ -232,8 +256,8 @@ class GgufCommandTest {
         Path model = wide();
         run(model, "--type", "Q4_0", "--imatrix", "src/test/resources/goldens/gguf/demo-llama.imatrix.gguf")
                 .requireRefused(3, "768 numbers for blk.0.ffn_down.weight", "256 columns");
-        CommandRun dry = run(
-                        model, "--type", "Q4_0", "--pure", "--dry-run", "--imatrix", folder.resolve("missing.gguf"));
+        CommandRun dry =
+                run(model, "--type", "Q4_0", "--pure", "--dry-run", "--imatrix", folder.resolve("missing.gguf"));
         dry.requireRefused(3, "missing.gguf");
     }
 

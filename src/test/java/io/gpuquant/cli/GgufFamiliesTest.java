@@ -33,12 +33,11 @@ class GgufFamiliesTest {
     /** What makes a checkpoint, by its model type and what is special in it. */
     private static final Map<String, String> MODELS = new TreeMap<>(Map.ofEntries(
             Map.entry("llama", "{\"mlp_bias\": true, \"attention_bias\": true}"),
-            Map.entry(
-                    "llama stretched",
-                    """
+            Map.entry("llama stretched", """
                     {"rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
                      "high_freq_factor": 4.0, "original_max_position_embeddings": 16}}"""),
-            Map.entry("mistral", "{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 4.0}, \"sliding_window\": null}"),
+            Map.entry(
+                    "mistral", "{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 4.0}, \"sliding_window\": null}"),
             Map.entry("qwen2", "{\"use_sliding_window\": false, \"tie_word_embeddings\": true}"),
             Map.entry("qwen3", "{\"head_dim\": 16}"),
             Map.entry("gemma", "{}"),
@@ -46,14 +45,12 @@ class GgufFamiliesTest {
                     "gemma2",
                     "{\"sliding_window\": 9, \"attn_logit_softcapping\": 5.0, \"final_logit_softcapping\": 3.0,"
                             + " \"query_pre_attn_scalar\": 32}"),
-            Map.entry("gemma3_text", "{\"sliding_window\": 9, \"query_pre_attn_scalar\": 32, \"num_hidden_layers\": 7}"),
-            Map.entry("phi3", "{\"partial_rotary_factor\": 0.5, \"sliding_window\": 20}"),
             Map.entry(
-                    "phi3 stretched",
-                    """
+                    "gemma3_text", "{\"sliding_window\": 9, \"query_pre_attn_scalar\": 32, \"num_hidden_layers\": 7}"),
+            Map.entry("phi3", "{\"partial_rotary_factor\": 0.5, \"sliding_window\": 20}"),
+            Map.entry("phi3 stretched", """
                     {"partial_rotary_factor": 0.5, "original_max_position_embeddings": 32, "sliding_window": null,
-                     "rope_scaling": {"type": "longrope", "short_factor": %s, "long_factor": %s}}"""
-                            .formatted(FACTORS, FACTORS.replace("1.", "2."))),
+                     "rope_scaling": {"type": "longrope", "short_factor": %s, "long_factor": %s}}""".formatted(FACTORS, FACTORS.replace("1.", "2."))),
             Map.entry("mixtral", "{\"num_local_experts\": 4, \"num_experts_per_tok\": 2, \"sliding_window\": null}"),
             Map.entry(
                     "qwen3_moe",
@@ -74,8 +71,10 @@ class GgufFamiliesTest {
         Path text = TinyModel.writeText(folder.resolve("text.jsonl"));
         Path plain = folder.resolve("plain.gguf");
         Path blocks = folder.resolve("blocks.gguf");
-        CommandRun.of("gguf", model, "--type", "F32", "--out", plain, "--device", "host").requireDone();
-        CommandRun.of("gguf", model, "--type", "Q8_0", "--out", blocks, "--device", "host").requireDone();
+        CommandRun.of("gguf", model, "--type", "F32", "--out", plain, "--device", "host")
+                .requireDone();
+        CommandRun.of("gguf", model, "--type", "Q8_0", "--out", blocks, "--device", "host")
+                .requireDone();
         CommandRun.of("verify", plain, "--source", model).requireDone();
         CommandRun.of("verify", blocks, "--source", model).requireDone();
 
@@ -109,28 +108,45 @@ class GgufFamiliesTest {
         Path model = model(name);
         Path file = folder.resolve("half.gguf");
         Path back = folder.resolve("half-safetensors");
-        CommandRun.of("gguf", model, "--type", "F16", "--out", file, "--device", "host").requireDone();
-        CommandRun.of("convert", file, "--to", "safetensors", "--tokenizer", model).requireDone();
+        CommandRun.of("gguf", model, "--type", "F16", "--out", file, "--device", "host")
+                .requireDone();
+        CommandRun.of("convert", file, "--to", "safetensors", "--tokenizer", model)
+                .requireDone();
 
         MadeCheckpoint source = new MadeCheckpoint(model);
         MadeCheckpoint made = new MadeCheckpoint(back);
         assertThat(made.names()).containsExactlyInAnyOrderElementsOf(source.names());
         for (String tensor : source.names()) {
             if (name.startsWith("gemma") && tensor.contains("norm")) {
-                assertThat(made.values(tensor)).usingComparatorWithPrecision(1e-3f).containsExactly(source.values(tensor));
+                assertThat(made.values(tensor))
+                        .usingComparatorWithPrecision(1e-3f)
+                        .containsExactly(source.values(tensor));
             } else {
                 assertThat(made.content(tensor)).as(tensor).isEqualTo(source.content(tensor));
             }
         }
         assertThat(back.resolve("tokenizer.json")).hasSameBinaryContentAs(model.resolve("tokenizer.json"));
         JsonNode config = made.json("config.json");
-        for (String key : List.of("hidden_size", "intermediate_size", "num_key_value_heads", "vocab_size", "head_dim")) {
-            assertThat(config.path(key)).as(key).isEqualTo(source.json("config.json").path(key));
+        for (String key :
+                List.of("hidden_size", "intermediate_size", "num_key_value_heads", "vocab_size", "head_dim")) {
+            assertThat(config.path(key))
+                    .as(key)
+                    .isEqualTo(source.json("config.json").path(key));
         }
         Path text = TinyModel.writeText(folder.resolve("text.jsonl"));
         JsonNode models = CommandRun.of(
-                        "compare", model, back, "--text", text, "--sequence-length", "48", "--tokens", "48",
-                        "--device", "host", "--json")
+                        "compare",
+                        model,
+                        back,
+                        "--text",
+                        text,
+                        "--sequence-length",
+                        "48",
+                        "--tokens",
+                        "48",
+                        "--device",
+                        "host",
+                        "--json")
                 .requireDone()
                 .json()
                 .path("checkpoints");

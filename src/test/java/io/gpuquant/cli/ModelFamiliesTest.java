@@ -173,8 +173,7 @@ class ModelFamiliesTest {
                 DType.BF16);
         Path text = TinyModel.writeText(folder.resolve("text.jsonl"));
         for (String method : List.of("gptq", "awq")) {
-            JsonNode linears =
-                    quantize(method, model, text, "--sequence-length", "16")
+            JsonNode linears = quantize(method, model, text, "--sequence-length", "16")
                     .requireDone()
                     .json()
                     .path("linears");
@@ -221,8 +220,7 @@ class ModelFamiliesTest {
         String gone = "model.layers.0.block_sparse_moe.experts.1.w1.weight";
         String stacked = "model.layers.0.mlp.experts.gate_up_proj";
         Path written = model.with(
-                        gone,
-                        List.of(TestCheckpoints.tensor(stacked, DType.F16, Shape.of(2, 1, 2), 1f, 2f, 3f, 4f)))
+                        gone, List.of(TestCheckpoints.tensor(stacked, DType.F16, Shape.of(2, 1, 2), 1f, 2f, 3f, 4f)))
                 .write(Files.createDirectories(folder.resolve("stacked")));
 
         CommandRun.of("gptq", written, "--device", "host", "--group-size", "32")

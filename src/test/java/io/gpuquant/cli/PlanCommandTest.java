@@ -262,7 +262,8 @@ class PlanCommandTest {
         assertThat(plan.path("fits").asBoolean()).isEqualTo(fits);
         assertThat(plan.path("prefetch").asBoolean()).isEqualTo(prefetch);
         assertThat(plan.path("placements").path("residual_stream").asText()).isEqualTo(residualStream);
-        assertThat(plan.path("peak_device_bytes").asLong() <= plan.path("available_device_bytes").asLong())
+        assertThat(plan.path("peak_device_bytes").asLong()
+                        <= plan.path("available_device_bytes").asLong())
                 .isEqualTo(fits);
     }
 

@@ -21,9 +21,9 @@ class BlockScalesTest {
             Elements.setFloat(values, DType.F32, i, (float) Math.sin(i) + 0.25f);
         }
         byte[] bytes = new byte[blocks * type.blockBytes()];
-        new HostQuantizer(type, 1)
-                .quantize(values, DType.F32, 1, weights, null, MemorySegment.ofArray(bytes));
-        assertThat(BlockScales.firstNonFinite(type, MemorySegment.ofArray(bytes))).isEmpty();
+        new HostQuantizer(type, 1).quantize(values, DType.F32, 1, weights, null, MemorySegment.ofArray(bytes));
+        assertThat(BlockScales.firstNonFinite(type, MemorySegment.ofArray(bytes)))
+                .isEmpty();
         int found = 0;
         for (int at = 0; at + 1 < type.blockBytes(); at += 2) {
             byte[] damaged = bytes.clone();

@@ -79,7 +79,8 @@ class GgufFileTest {
     void readsWhatItWrites() throws IOException {
         Path file = write("model.gguf");
 
-        assertThat(Files.size(file)).isEqualTo(GgufLayout.of(everyType(), tensors()).fileBytes());
+        assertThat(Files.size(file))
+                .isEqualTo(GgufLayout.of(everyType(), tensors()).fileBytes());
         try (GgufFile gguf = GgufFile.open(file)) {
             assertThat(gguf.header().metadata()).containsExactlyEntriesOf(everyType());
             assertThat(gguf.header().tensors())
@@ -87,14 +88,15 @@ class GgufFileTest {
                     .containsExactly(
                             tuple("token_embd.weight", GgmlType.F16, "[5, 3]", 0L),
                             tuple("blk.0.attn_norm.weight", GgmlType.F32, "[3]", 32L),
-                            tuple(
-                                    "blk.0.ffn_up_exps.weight", GgmlType.Q4_K, "[2, 2, 256]", 64L));
+                            tuple("blk.0.ffn_up_exps.weight", GgmlType.Q4_K, "[2, 2, 256]", 64L));
             assertThat(gguf.header().dataStart() % 32).isZero();
             GgufTensor last = gguf.find("blk.0.ffn_up_exps.weight").orElseThrow();
             assertThat(last.byteSize()).isEqualTo(4 * 144);
             MemorySegment data = gguf.data(last);
-            assertThat(data.get(ValueLayout.JAVA_BYTE, 0)).isEqualTo((byte) last.name().length());
-            assertThat(data.get(ValueLayout.JAVA_BYTE, 575)).isEqualTo((byte) (575 + last.name().length()));
+            assertThat(data.get(ValueLayout.JAVA_BYTE, 0))
+                    .isEqualTo((byte) last.name().length());
+            assertThat(data.get(ValueLayout.JAVA_BYTE, 575))
+                    .isEqualTo((byte) (575 + last.name().length()));
             assertThat(gguf.text("text")).contains("naïve 😀\0");
             assertThat(gguf.whole("u64")).contains(-1L);
             assertThat(gguf.real("f32")).contains((double) 1e-5f);
@@ -114,8 +116,7 @@ class GgufFileTest {
         metadata.put("a", GgufValue.count(7));
         metadata.put("b", GgufValue.texts(List.of("x")));
         Path file = folder.resolve("small.gguf");
-        GgufLayout layout =
-                GgufLayout.of(metadata, List.of(new GgufLayout.Spec("t", GgmlType.F32, List.of(1L))));
+        GgufLayout layout = GgufLayout.of(metadata, List.of(new GgufLayout.Spec("t", GgmlType.F32, List.of(1L))));
         try (GgufWriter writer = GgufWriter.create(file, layout)) {
             writer.write("t", MemorySegment.ofArray(new float[] {1}));
             writer.finish();
@@ -206,7 +207,12 @@ class GgufFileTest {
     @Test
     void refusesHugeCountsWithoutTakingMemoryForThem() {
         ByteBuffer header = ByteBuffer.allocate(64).order(ByteOrder.LITTLE_ENDIAN);
-        header.putInt(GgufHeader.MAGIC).putInt(3).putLong(0).putLong(1).putLong(1).put((byte) 'k');
+        header.putInt(GgufHeader.MAGIC)
+                .putInt(3)
+                .putLong(0)
+                .putLong(1)
+                .putLong(1)
+                .put((byte) 'k');
         header.putInt(GgufType.ARRAY.id()).putInt(GgufType.UINT8.id()).putLong(1L << 40);
 
         assertThatThrownBy(() -> GgufHeader.parse(MemorySegment.ofArray(header.array()), Path.of("bad.gguf")))

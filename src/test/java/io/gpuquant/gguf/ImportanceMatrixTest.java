@@ -23,9 +23,9 @@ class ImportanceMatrixTest {
     Path folder;
 
     private static Path golden() throws URISyntaxException {
-        return Path.of(Objects.requireNonNull(
-                        ImportanceMatrixTest.class.getResource("/goldens/gguf/demo-llama.imatrix.gguf"))
-                .toURI());
+        return Path.of(
+                Objects.requireNonNull(ImportanceMatrixTest.class.getResource("/goldens/gguf/demo-llama.imatrix.gguf"))
+                        .toURI());
     }
 
     @Test
@@ -65,7 +65,11 @@ class ImportanceMatrixTest {
         ByteBuffer bytes = ByteBuffer.allocate(100).order(ByteOrder.LITTLE_ENDIAN);
         bytes.putInt(2);
         bytes.putInt(1).put((byte) 'a').putInt(4).putInt(2).putFloat(8).putFloat(2);
-        bytes.putInt(2).put("bc".getBytes(StandardCharsets.UTF_8)).putInt(1).putInt(1).putFloat(3);
+        bytes.putInt(2)
+                .put("bc".getBytes(StandardCharsets.UTF_8))
+                .putInt(1)
+                .putInt(1)
+                .putFloat(3);
         bytes.putInt(32).putInt(3).put("cal".getBytes(StandardCharsets.UTF_8));
         return Arrays.copyOf(bytes.array(), bytes.position());
     }

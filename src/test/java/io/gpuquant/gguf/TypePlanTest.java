@@ -51,8 +51,8 @@ class TypePlanTest {
         plan.tensors().forEach(tensor -> chosen.put(tensor.name(), tensor.type().name()));
         Map<String, String> wanted = new TreeMap<>();
         expected.properties()
-                .forEach(tensor ->
-                        wanted.put(tensor.getKey(), tensor.getValue().path("type").textValue()));
+                .forEach(tensor -> wanted.put(
+                        tensor.getKey(), tensor.getValue().path("type").textValue()));
         assertThat(chosen).isEqualTo(wanted);
         assertThat(plan.choices()).noneMatch(TypePlan.Choice::isFallback);
     }
@@ -71,8 +71,7 @@ class TypePlanTest {
         tensors.properties().forEach(tensor -> {
             List<Long> extents = new ArrayList<>();
             tensor.getValue().path("shape").forEach(extent -> extents.add(extent.longValue()));
-            specs.add(new GgufLayout.Spec(
-                    tensor.getKey(), extents.size() == 1 ? GgmlType.F32 : GgmlType.F16, extents));
+            specs.add(new GgufLayout.Spec(tensor.getKey(), extents.size() == 1 ? GgmlType.F32 : GgmlType.F16, extents));
         });
         specs.sort((a, b) -> TypePlan.FILE_ORDER.compare(a.name(), b.name()));
         return specs;

@@ -53,8 +53,7 @@ class GgufGoldenTest {
     static void open() {
         goldens = read();
         checkpoint = Checkpoint.open(DEMO);
-        importance = Importance.read(
-                Optional.of(Path.of("src/test/resources/goldens/gguf/demo-llama.imatrix.gguf")));
+        importance = Importance.read(Optional.of(Path.of("src/test/resources/goldens/gguf/demo-llama.imatrix.gguf")));
     }
 
     @AfterAll
@@ -91,7 +90,8 @@ class GgufGoldenTest {
             GgufLayout.Spec tensor = tensors.get(i);
             JsonNode golden = expected.path(tensor.name());
             assertThat(tensor.type().name()).isEqualTo(golden.path("type").textValue());
-            assertThat(tensor.extents().toString().replace(" ", "")).isEqualTo(golden.path("shape").toString());
+            assertThat(tensor.extents().toString().replace(" ", ""))
+                    .isEqualTo(golden.path("shape").toString());
             TensorRecipe recipe = plan.recipes().get(i);
             assertThat(DIGESTS.computeIfAbsent(
                             tensor.name() + tensor.type() + important, key -> digest(step, recipe, tensor.type())))
@@ -128,8 +128,8 @@ class GgufGoldenTest {
     /** Slabs are cut where it makes no difference. */
     @Test
     void bytesDoNotDependOnTheSizeOfSlabs() {
-        GgufPlan plan = GgufPreflight.plan(
-                options(FileType.Q4_0, Optional.empty()), checkpoint, config(), Importance.NONE);
+        GgufPlan plan =
+                GgufPreflight.plan(options(FileType.Q4_0, Optional.empty()), checkpoint, config(), Importance.NONE);
         BlockQuantizer whole = BlockQuantizer.onProcessor(1);
         GgufTensorStep step = new GgufTensorStep(checkpoint, Importance.NONE, new Narrow(whole));
 
@@ -227,9 +227,8 @@ class GgufGoldenTest {
     /** Of the array as Python writes it as JSON. */
     private static String digest(GgufValue.Array array) {
         String json = array.elements().stream()
-                .map(element -> element instanceof String text
-                        ? TextNode.valueOf(text).toString()
-                        : element.toString())
+                .map(element ->
+                        element instanceof String text ? TextNode.valueOf(text).toString() : element.toString())
                 .collect(Collectors.joining(", ", "[", "]"));
         return HexFormat.of().formatHex(sha256().digest(json.getBytes(StandardCharsets.UTF_8)));
     }

@@ -56,17 +56,19 @@ class HyperparametersTest {
 
     @Test
     void realsAreThoseOfTheFamily() {
-        Map<String, GgufValue> gemma2 = read(config("gemma2", raw -> raw.put("attn_logit_softcapping", 50.0)
-                .put("final_logit_softcapping", 30.0)));
+        Map<String, GgufValue> gemma2 = read(
+                config("gemma2", raw -> raw.put("attn_logit_softcapping", 50.0).put("final_logit_softcapping", 30.0)));
         assertThat(gemma2)
                 .containsEntry("gemma2.attn_logit_softcapping", GgufValue.real(50))
                 .containsEntry("gemma2.final_logit_softcapping", GgufValue.real(30));
         assertThat(read(config("gemma3", raw -> {})))
                 .containsEntry("gemma3.rope.freq_base", GgufValue.real(1_000_000))
                 .containsEntry("gemma3.rope.freq_base_swa", GgufValue.real(10_000));
-        Map<String, GgufValue> linear = read(config("llama", raw -> raw.withObject("/rope_parameters")
-                .put("rope_type", "linear")
-                .put("factor", 4.0)));
+        Map<String, GgufValue> linear = read(config(
+                "llama",
+                raw -> raw.withObject("/rope_parameters")
+                        .put("rope_type", "linear")
+                        .put("factor", 4.0)));
         assertThat(linear)
                 .containsEntry("llama.rope.scaling.type", GgufValue.text("linear"))
                 .containsEntry("llama.rope.scaling.factor", GgufValue.real(4));
@@ -78,14 +80,15 @@ class HyperparametersTest {
         assertThatThrownBy(() -> read(config("gemma2", raw -> raw.put("query_pre_attn_scalar", 99))))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("query_pre_attn_scalar is 99");
-        assertThatThrownBy(() -> read(config("gemma3", raw -> raw.withArray("layer_types")
-                        .set(1, "full_attention"))))
+        assertThatThrownBy(() -> read(
+                        config("gemma3", raw -> raw.withArray("layer_types").set(1, "full_attention"))))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("layer 1");
         assertThatThrownBy(() -> read(config("qwen3-moe", raw -> raw.put("norm_topk_prob", false))))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("norm_topk_prob");
-        assertThatThrownBy(() -> read(config("qwen3-moe", raw -> raw.putArray("mlp_only_layers").add(1))))
+        assertThatThrownBy(() -> read(config(
+                        "qwen3-moe", raw -> raw.putArray("mlp_only_layers").add(1))))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("layer 1");
         assertThatThrownBy(() -> read(config("qwen3", raw -> raw.put("attention_bias", true))))
@@ -131,7 +134,9 @@ class HyperparametersTest {
         });
 
         List<TensorRecipe> recipes = RopeFactors.of(config);
-        assertThat(recipes).extracting(TensorRecipe::name).containsExactly("rope_factors_long.weight", "rope_factors_short.weight");
+        assertThat(recipes)
+                .extracting(TensorRecipe::name)
+                .containsExactly("rope_factors_long.weight", "rope_factors_short.weight");
         assertThat(((Content.Computed) recipes.getFirst().content()).values()).startsWith(2f, 3f, 4f);
         int positions = config.maxPositionEmbeddings();
         double magnitude = Math.sqrt(1 + Math.log(positions / 16.0) / Math.log(16));

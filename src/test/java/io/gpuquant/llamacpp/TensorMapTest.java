@@ -43,9 +43,7 @@ class TensorMapTest {
 
     /** Names within the first layer, sorted. */
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            textBlock = """
+    @CsvSource(delimiter = '|', textBlock = """
             llama | attn_k attn_norm attn_output attn_q attn_v ffn_down ffn_gate ffn_norm ffn_up
             mistral | attn_k attn_norm attn_output attn_q attn_v ffn_down ffn_gate ffn_norm ffn_up
             qwen2 | attn_k.bias attn_k attn_norm attn_output attn_q.bias attn_q attn_v.bias attn_v ffn_down ffn_gate ffn_norm ffn_up
@@ -69,7 +67,19 @@ class TensorMapTest {
 
     /** All that a checkpoint has is in the file, once, in the order of llama.cpp. */
     @ParameterizedTest
-    @CsvSource({"llama", "llama3-rope", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3", "phi3", "mixtral", "qwen3-moe"})
+    @CsvSource({
+        "llama",
+        "llama3-rope",
+        "mistral",
+        "qwen2",
+        "qwen3",
+        "gemma",
+        "gemma2",
+        "gemma3",
+        "phi3",
+        "mixtral",
+        "qwen3-moe"
+    })
     void everyTensorHasAPlace(String golden) {
         try (Checkpoint checkpoint = Checkpoint.open(GOLDENS.resolve(golden))) {
             List<TensorRecipe> recipes = map(golden);
@@ -145,11 +155,13 @@ class TensorMapTest {
     void normsOfGemmaAreOneMore() {
         try (Checkpoint checkpoint = Checkpoint.open(GOLDENS.resolve("gemma3"));
                 Arena arena = Arena.ofConfined()) {
-            for (String name : List.of("blk.0.attn_q_norm.weight", "blk.3.post_ffw_norm.weight", "output_norm.weight")) {
+            for (String name :
+                    List.of("blk.0.attn_q_norm.weight", "blk.3.post_ffw_norm.weight", "output_norm.weight")) {
                 TensorRecipe recipe = recipe("gemma3", name);
                 assertThat(recipe.kept()).isEqualTo(GgmlType.F32);
                 TensorRows rows = new TensorRows(checkpoint, recipe);
-                float[] source = Elements.toFloats(checkpoint.tensor(recipe.sources().getFirst()));
+                float[] source =
+                        Elements.toFloats(checkpoint.tensor(recipe.sources().getFirst()));
                 List<Float> stored = floats(rows, 0, 1, arena);
                 for (int i = 0; i < source.length; i++) {
                     assertThat(stored.get(i)).isEqualTo(source[i] + 1);
@@ -161,7 +173,8 @@ class TensorMapTest {
     @Test
     void expertsAreStacked() {
         TensorRecipe mixtral = recipe("mixtral", "blk.1.ffn_down_exps.weight");
-        assertThat(mixtral.extents()).containsExactly(256L, 128L, (long) mixtral.sources().size());
+        assertThat(mixtral.extents())
+                .containsExactly(256L, 128L, (long) mixtral.sources().size());
         assertThat(mixtral.sources().get(2)).isEqualTo("model.layers.1.block_sparse_moe.experts.2.w2.weight");
         TensorRecipe qwen = recipe("qwen3-moe", "blk.0.ffn_gate_exps.weight");
         assertThat(qwen.sources().get(1)).isEqualTo("model.layers.0.mlp.experts.1.gate_proj.weight");
@@ -178,7 +191,10 @@ class TensorMapTest {
 
     @Test
     void tiedHeadsAreLeftOut() {
-        assertThat(map("qwen2")).extracting(TensorRecipe::name).contains("token_embd.weight").doesNotContain("output.weight");
+        assertThat(map("qwen2"))
+                .extracting(TensorRecipe::name)
+                .contains("token_embd.weight")
+                .doesNotContain("output.weight");
         assertThat(map("llama")).extracting(TensorRecipe::name).contains("output.weight");
     }
 
@@ -187,7 +203,8 @@ class TensorMapTest {
         ModelConfig mixtral = ModelConfig.read(GOLDENS.resolve("mixtral"));
         assertThat(TensorMap.weightName(mixtral, "model.layers.1.block_sparse_moe.experts.3.w1"))
                 .contains("blk.1.ffn_gate_exps.weight");
-        assertThat(TensorMap.weightName(mixtral, "model.layers.0.self_attn.o_proj")).contains("blk.0.attn_output.weight");
+        assertThat(TensorMap.weightName(mixtral, "model.layers.0.self_attn.o_proj"))
+                .contains("blk.0.attn_output.weight");
         assertThat(TensorMap.weightName(mixtral, "model.layers.0.unheard_of")).isEmpty();
     }
 

@@ -61,7 +61,9 @@ class VocabularyTest {
                 case GgufValue.Real real -> assertThat(real.value()).isEqualTo(expected.doubleValue());
                 case GgufValue.Array array -> {
                     assertThat(array.elements()).hasSize(expected.path("length").intValue());
-                    assertThat(sha256(array)).as(key).isEqualTo(expected.path("sha256").textValue());
+                    assertThat(sha256(array))
+                            .as(key)
+                            .isEqualTo(expected.path("sha256").textValue());
                 }
             }
         }
@@ -147,8 +149,8 @@ class VocabularyTest {
         assertThat(value(entries, "tokenizer.ggml.add_eos_token")).isEqualTo(true);
         assertThat(value(entries, "tokenizer.ggml.add_sep_token")).isEqualTo(false);
 
-        Map<String, GgufValue> set = read(
-                6, "", "{\"bos_token\": \"<s>\", \"add_bos_token\": false, \"add_eos_token\": true}", "{}");
+        Map<String, GgufValue> set =
+                read(6, "", "{\"bos_token\": \"<s>\", \"add_bos_token\": false, \"add_eos_token\": true}", "{}");
         assertThat(value(set, "tokenizer.ggml.add_bos_token")).isEqualTo(false);
         assertThat(value(set, "tokenizer.ggml.add_eos_token")).isEqualTo(true);
     }
@@ -219,7 +221,8 @@ class VocabularyTest {
         assertThat(list(entries, "tokens"))
                 .isEqualTo(List.of("<unk>", "<s>", "<0x00>", "▁a", "user", "extra", " x", "[PAD7]"));
         assertThat(list(entries, "token_type")).isEqualTo(List.of(2L, 3L, 6L, 1L, 1L, 4L, 4L, 5L));
-        assertThat(list(entries, "scores")).isEqualTo(List.of(0.0, -1000.0, 0.0, -0.5, -2.0, -1000.0, -1000.0, -1000.0));
+        assertThat(list(entries, "scores"))
+                .isEqualTo(List.of(0.0, -1000.0, 0.0, -0.5, -2.0, -1000.0, -1000.0, -1000.0));
         assertThat(value(entries, "tokenizer.ggml.add_space_prefix")).isEqualTo(false);
         assertThat(value(entries, "tokenizer.chat_template")).isEqualTo("{{ a }}");
         assertThat(value(entries, "tokenizer.chat_template.tool_use")).isEqualTo("{{ b }}");
@@ -250,22 +253,27 @@ class VocabularyTest {
     @Test
     void takesTheTemplateOfAFileOfItsOwn() throws IOException {
         Files.writeString(folder.resolve("chat_template.json"), "{\"chat_template\": \"from json\"}");
-        assertThat(value(read(6, BYTE_LEVEL, "{}", "{}"), "tokenizer.chat_template")).isEqualTo("from json");
+        assertThat(value(read(6, BYTE_LEVEL, "{}", "{}"), "tokenizer.chat_template"))
+                .isEqualTo("from json");
         Files.writeString(folder.resolve("chat_template.jinja"), "from jinja");
-        assertThat(value(read(6, BYTE_LEVEL, "{}", "{}"), "tokenizer.chat_template")).isEqualTo("from jinja");
+        assertThat(value(read(6, BYTE_LEVEL, "{}", "{}"), "tokenizer.chat_template"))
+                .isEqualTo("from jinja");
         assertThat(value(read(6, BYTE_LEVEL, "{\"chat_template\": \"inline\"}", "{}"), "tokenizer.chat_template"))
                 .isEqualTo("inline");
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = ';', quoteCharacter = '"', value = {
-        "llama-bpe; true; (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-        "dbrx; false; (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-        "qwen2; false; (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-        "qwen35; false; (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-        "tekken; true; [^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-        "gpt-4o; false; [^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-    })
+    @CsvSource(
+            delimiter = ';',
+            quoteCharacter = '"',
+            value = {
+                "llama-bpe; true; (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+                "dbrx; false; (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+                "qwen2; false; (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+                "qwen35; false; (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+                "tekken; true; [^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+                "gpt-4o; false; [^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+            })
     void recognisesPreTokenizersByTheirPattern(String name, boolean ignoreMerges, String pattern) {
         ObjectNode tokenizer = JSON.createObjectNode();
         tokenizer.putObject("model").put("ignore_merges", ignoreMerges);
