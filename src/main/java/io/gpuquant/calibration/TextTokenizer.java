@@ -100,10 +100,23 @@ public final class TextTokenizer implements AutoCloseable {
         };
     }
 
+    /** The token ids of a text without the special tokens that the tokenizer would add. */
+    int[] encodePlain(String text) {
+        return ids(text, false);
+    }
+
+    /** A document as text; of a conversation, what the chat template makes of it. */
+    String text(Document document) {
+        return switch (document) {
+            case Document.Text text -> text.text();
+            case Document.Chat chat -> chatTemplate(chat).render(chat);
+        };
+    }
+
     private ChatTemplate chatTemplate(Document.Chat chat) {
         Optional<ChatTemplate> known = chatTemplate.get();
         if (known == null) {
-            known = ChatTemplate.of(file.toAbsolutePath().getParent(), config);
+            known = ChatTemplate.of(file.resolveSibling(""), config);
             chatTemplate.set(known);
         }
         return known.orElseThrow(() -> new InputException(chat.place() + " is a conversation, but " + file.getParent()

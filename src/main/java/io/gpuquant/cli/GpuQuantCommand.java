@@ -16,6 +16,7 @@ import picocli.CommandLine.Command;
             AwqCommand.class,
             RtnCommand.class,
             GgufCommand.class,
+            ImportanceCommand.class,
             BnbCommand.class,
             Fp8Command.class,
             Int8Command.class,

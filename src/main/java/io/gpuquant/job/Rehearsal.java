@@ -109,7 +109,7 @@ record Rehearsal(
                         source,
                         operandType,
                         structure.config().hiddenSize(),
-                        loaded -> prefetch ? Optional.of(following.get()) : Optional.empty(),
+                        loaded -> prefetch ? Optional.of(Objects.requireNonNull(following.get())) : Optional.empty(),
                         true);
                 LayerQuantizer quantizer =
                         settings(device, kinds, loader, source).quantizer(options)) {

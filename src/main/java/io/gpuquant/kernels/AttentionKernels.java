@@ -112,7 +112,7 @@ public final class AttentionKernels {
 
     /** Rows of queries, of keys and of values, each 16 bytes apart from the next. */
     private static int sharedBytes(int headDim) {
-        return (QUERIES + 2 * KEYS.get(headDim)) * (2 * headDim + ALIGNMENT);
+        return (QUERIES + 2 * KEYS.getOrDefault(headDim, 0)) * (2 * headDim + ALIGNMENT);
     }
 
     private static void requireAligned(DeviceMatrix... matrices) {

@@ -76,7 +76,8 @@ public final class OutputHead implements AutoCloseable {
         return out;
     }
 
-    private DeviceMatrix normalize(DeviceMatrix hidden) {
+    /** What enters the output head: the normalized residual stream, operand type [rows, hidden size], valid until the next call. */
+    public DeviceMatrix normalize(DeviceMatrix hidden) {
         DeviceMatrix x = normalized.rows(0, hidden.rows());
         norms.rmsNorm(hidden, norm.factor(), (float) config.rmsNormEps(), x);
         return x;
