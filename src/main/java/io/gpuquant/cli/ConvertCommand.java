@@ -2,22 +2,25 @@ package io.gpuquant.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.UsageException;
+import io.gpuquant.evaluate.ReadableModel;
 import io.gpuquant.job.Conversion;
 import io.gpuquant.job.ConversionTarget;
+import io.gpuquant.job.GgufToSafetensors;
 import io.gpuquant.job.Sizes;
+import io.gpuquant.tensor.DType;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
-import picocli.CommandLine.TypeConversionException;
 
 /** {@code gpuquant convert}. */
 @Command(
@@ -27,23 +30,39 @@ import picocli.CommandLine.TypeConversionException;
         sortOptions = false,
         description =
                 "Rewrites a quantized checkpoint (AWQ, GPTQ, compressed-tensors) in another layout without changing"
-                        + " a weight.")
+                        + " a weight, or dequantizes a GGUF file.")
 final class ConvertCommand implements Callable<Integer> {
+
+    private static final String SAFETENSORS = "safetensors";
 
     @Spec
     @SuppressWarnings("NullAway.Init") // Set by picocli.
     private CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "DIR", description = "The folder of a quantized checkpoint.")
+    @Parameters(index = "0", paramLabel = "PATH", description = "The folder of a quantized checkpoint, or a GGUF file.")
     private Path folder = Path.of("");
 
     @Option(
             names = "--to",
             required = true,
-            paramLabel = "gemm|gemv|compressed-tensors",
-            converter = TargetConverter.class,
-            description = "The layout: AWQ's gemm, which every engine reads, AWQ's gemv, or compressed-tensors.")
-    private ConversionTarget target = ConversionTarget.GEMM;
+            paramLabel = "gemm|gemv|compressed-tensors|safetensors",
+            description =
+                    "The layout: AWQ's gemm, which every engine reads, AWQ's gemv, or compressed-tensors; for a GGUF"
+                            + " file safetensors, which dequantizes it.")
+    private String target = "";
+
+    @Option(
+            names = "--dtype",
+            paramLabel = "F16|BF16|F32",
+            defaultValue = "F16",
+            description = "The type of dequantized tensors. Default: ${DEFAULT-VALUE}.")
+    private String dtype = "F16";
+
+    @Option(
+            names = "--tokenizer",
+            paramLabel = "DIR",
+            description = "A folder whose tokenizer files to copy beside dequantized tensors.")
+    private @Nullable Path tokenizer;
 
     @Option(
             names = "--out",
@@ -57,31 +76,47 @@ final class ConvertCommand implements Callable<Integer> {
     @Mixin
     private final RunOptions run = new RunOptions();
 
-    /** Reads the name of a layout. */
-    static final class TargetConverter implements ITypeConverter<ConversionTarget> {
-
-        @Override
-        public ConversionTarget convert(String text) {
-            return Arrays.stream(ConversionTarget.values())
-                    .filter(target -> target.optionName().equals(text))
-                    .findFirst()
-                    .orElseThrow(() -> new TypeConversionException(
-                            "'" + text + "' is not a layout; use gemm, gemv or compressed-tensors"));
-        }
-    }
-
     @Override
     public Integer call() {
-        Conversion.Result result = new Conversion(folder, output(), overwrite, target).run();
-        PrintWriter err = spec.commandLine().getErr();
-        if (!run.quiet) {
-            result.warnings().forEach(warning -> err.println("warning: " + warning));
-            err.flush();
+        boolean isGguf = ReadableModel.isGguf(folder);
+        if (isGguf && !target.equals(SAFETENSORS)) {
+            throw new UsageException("--to " + target + " is not for a GGUF file; use --to safetensors");
+        }
+        if (!isGguf && target.equals(SAFETENSORS)) {
+            throw new UsageException(
+                    "--to safetensors is for GGUF files; give one, or use gemm, gemv or compressed-tensors");
         }
         PrintWriter standard = spec.commandLine().getOut();
-        standard.println(run.json ? json(result) : text(result));
+        if (isGguf) {
+            GgufToSafetensors.Result result =
+                    new GgufToSafetensors(folder, output(), overwrite, type(), Optional.ofNullable(tokenizer)).run();
+            standard.println(run.json ? json(result) : text(result));
+        } else {
+            Conversion.Result result = new Conversion(folder, output(), overwrite, layout()).run();
+            PrintWriter err = spec.commandLine().getErr();
+            if (!run.quiet) {
+                result.warnings().forEach(warning -> err.println("warning: " + warning));
+                err.flush();
+            }
+            standard.println(run.json ? json(result) : text(result));
+        }
         standard.flush();
         return 0;
+    }
+
+    private ConversionTarget layout() {
+        return Arrays.stream(ConversionTarget.values())
+                .filter(layout -> layout.optionName().equals(target))
+                .findFirst()
+                .orElseThrow(() -> new UsageException("--to " + target
+                        + " is not a layout; use gemm, gemv or compressed-tensors, or safetensors for a GGUF file"));
+    }
+
+    private DType type() {
+        return Stream.of(DType.F16, DType.BF16, DType.F32)
+                .filter(type -> type.name().equalsIgnoreCase(dtype))
+                .findFirst()
+                .orElseThrow(() -> new UsageException("--dtype " + dtype + " is not F16, BF16 or F32"));
     }
 
     private Path output() {
@@ -93,7 +128,19 @@ final class ConvertCommand implements Callable<Integer> {
         if (name == null) {
             throw new UsageException("no name for the output follows from " + folder + "; give one with --out");
         }
-        return absolute.resolveSibling(name + "-" + target.optionName());
+        return absolute.resolveSibling(name.toString().replaceFirst("\\.gguf$", "") + "-" + target);
+    }
+
+    private static String text(GgufToSafetensors.Result result) {
+        return result.output() + ": " + result.tensors() + " tensors dequantized, " + Sizes.format(result.bytes());
+    }
+
+    private static String json(GgufToSafetensors.Result result) {
+        ObjectNode json = Json.object();
+        json.put("output", result.output().toString());
+        json.put("tensors", result.tensors());
+        json.put("bytes", result.bytes());
+        return Json.text(json);
     }
 
     private static String text(Conversion.Result result) {

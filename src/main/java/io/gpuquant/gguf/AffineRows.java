@@ -1,5 +1,6 @@
 package io.gpuquant.gguf;
 
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /** Rows of Q4_1 or Q5_1: 32 weights as {@code d · q + m}. */
@@ -46,8 +47,12 @@ final class AffineRows implements RowQuantizer {
         }
         float scale = (max - min) / largest;
         float inverse = LegacyBlock.inverse(scale);
-        for (int i = 0; i < SIZE; i++) {
-            levels[i] = (byte) LegacyBlock.level((row[from + i] - min) * inverse + 0.5f, inverse, largest);
+        if (Float.isInfinite(inverse)) {
+            Arrays.fill(levels, (byte) 0);
+        } else {
+            for (int i = 0; i < SIZE; i++) {
+                levels[i] = (byte) Math.min(largest, (int) ((row[from + i] - min) * inverse + 0.5f));
+            }
         }
         Rounding.putShort(blocks, at, Rounding.half(scale));
         Rounding.putShort(blocks, at + 2, Rounding.half(min));

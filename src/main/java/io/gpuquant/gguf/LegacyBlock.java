@@ -16,11 +16,6 @@ final class LegacyBlock {
         return scale != 0 ? 1 / scale : 0;
     }
 
-    /** The level of a scaled weight: cut off, not rounded, at most {@code most}. */
-    static int level(float scaled, float inverse, int most) {
-        return Float.isInfinite(inverse) ? 0 : Math.min(most, (int) scaled);
-    }
-
     /** Writes upper bits, if levels have five, and lower bits. */
     static void putLevels(byte[] blocks, int at, boolean fiveBits, byte[] levels) {
         int lower = at;

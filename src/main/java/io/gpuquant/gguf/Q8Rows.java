@@ -14,8 +14,9 @@ final class Q8Rows implements RowQuantizer {
             float scale = Math.abs(SymmetricFit.signedLargest(row, from, SIZE)) / LARGEST;
             float inverse = LegacyBlock.inverse(scale);
             Rounding.putShort(blocks, at, Rounding.half(scale));
+            float factor = Float.isInfinite(inverse) ? 0 : inverse;
             for (int i = 0; i < SIZE; i++) {
-                blocks[at + 2 + i] = (byte) (Float.isInfinite(inverse) ? 0 : halfAwayFromZero(row[from + i] * inverse));
+                blocks[at + 2 + i] = (byte) halfAwayFromZero(row[from + i] * factor);
             }
         }
     }

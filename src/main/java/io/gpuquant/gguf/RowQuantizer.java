@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
  * Rows of weights into the blocks of one type, byte for byte as ggml's reference quantizers on x86-64 write them: float32 in a
  * fixed order, no fused operations (ggml, {@code ggml-quants.c}). Keeps scratch memory, so a thread needs its own.
  */
-public interface RowQuantizer {
+interface RowQuantizer {
 
     /**
      * Quantizes a row.

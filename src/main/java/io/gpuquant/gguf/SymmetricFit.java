@@ -14,16 +14,16 @@ final class SymmetricFit {
 
     /** The first weight of the largest magnitude, with its sign. */
     static float signedLargest(float[] x, int from, int count) {
-        float largest = 0;
         float magnitude = 0;
         for (int i = from; i < from + count; i++) {
-            float candidate = Math.abs(x[i]);
-            if (candidate > magnitude) {
-                magnitude = candidate;
-                largest = x[i];
+            magnitude = Math.max(magnitude, Math.abs(x[i]));
+        }
+        for (int i = from; i < from + count && magnitude > 0; i++) {
+            if (Math.abs(x[i]) == magnitude) {
+                return x[i];
             }
         }
-        return largest;
+        return 0;
     }
 
     /**

@@ -1,5 +1,6 @@
 package io.gpuquant.gguf;
 
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /** Rows of Q4_0 or Q5_0: 32 weights as {@code d · (q - half)}. */
@@ -38,8 +39,12 @@ final class SymmetricRows implements RowQuantizer {
     private float round(float[] row, int from) {
         float scale = SymmetricFit.signedLargest(row, from, SIZE) / -half;
         float inverse = LegacyBlock.inverse(scale);
+        if (Float.isInfinite(inverse)) {
+            Arrays.fill(levels, (byte) 0);
+            return scale;
+        }
         for (int i = 0; i < SIZE; i++) {
-            levels[i] = (byte) LegacyBlock.level(row[from + i] * inverse + (half + 0.5f), inverse, 2 * half - 1);
+            levels[i] = (byte) Math.min(2 * half - 1, (int) (row[from + i] * inverse + (half + 0.5f)));
         }
         return scale;
     }

@@ -104,7 +104,7 @@ public final class Conversion {
     }
 
     /** What another command has begun under this name, and would go on with, must not be lost. */
-    private static void requireNoUnfinishedRun(Path partial) {
+    static void requireNoUnfinishedRun(Path partial) {
         if (Journal.layersIn(partial) > 0) {
             throw new UsageException(
                     partial + " holds an unfinished quantization; finish that, delete the folder, or give"

@@ -121,6 +121,18 @@ final class SideFiles {
         }
     }
 
+    /** Writes the configuration of a model that was dequantized, and copies of the tokenizer's files. */
+    static void writeDequantized(ObjectNode config, Optional<Path> tokenizer, Path folder) {
+        try {
+            writeJson(folder.resolve("config.json"), config);
+            if (tokenizer.isPresent()) {
+                copy(tokenizer.get(), folder);
+            }
+        } catch (IOException failure) {
+            throw cannotWrite(folder, failure);
+        }
+    }
+
     private static void copy(Path source, Path folder) throws IOException {
         try (var files = Files.list(source)) {
             for (Path file : files.sorted().toList()) {

@@ -274,7 +274,7 @@ class BadInputTest {
     @Test
     void unknownOptionsAndCommands() {
         gptq("--fast").requireRefused(USAGE, "--fast", "'gpuquant gptq --help' explains");
-        CommandRun.of("gguf", "x").requireRefused(USAGE, "gguf", "'gpuquant --help' explains");
+        CommandRun.of("onnx", "x").requireRefused(USAGE, "onnx", "'gpuquant --help' explains");
         CommandRun.of().requireRefused(USAGE, "a command is missing; 'gpuquant --help' lists them");
         CommandRun.of("gptq").requireRefused(USAGE, "MODEL");
     }

@@ -1,15 +1,19 @@
 package io.gpuquant.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.job.TinyModel;
+import io.gpuquant.tensor.DType;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -61,15 +65,18 @@ class GgufCommandTest {
     @Test
     void kernelsMakeTheSameBytes() throws IOException {
         Path model = wide();
-        for (String type : List.of("Q4_K_M", "Q3_K_L", "IQ4_XS")) {
-            run(model, "--type", type, "--out", folder.resolve("host.gguf"), "--overwrite")
-                    .requireDone();
-            run(model, "--type", type, "--out", folder.resolve("kernels.gguf"), "--overwrite", "--kernels")
-                    .requireDone();
-            assertThat(Files.mismatch(folder.resolve("host.gguf"), folder.resolve("kernels.gguf")))
-                    .as(type)
-                    .isEqualTo(-1);
+        for (String name : List.of("host", "kernels")) {
+            List<Object> command = new ArrayList<>(List.of(model, "--type", "Q4_K_M", "--out", folder.resolve(name)));
+            for (String type : List.of("token_embd=Q4_0", "output.weight=Q5_1", "ffn_up=IQ4_XS", "ffn_gate=Q3_K")) {
+                command.addAll(List.of("--tensor-type", type));
+            }
+            if (name.equals("kernels")) {
+                command.add("--kernels");
+            }
+            run(command.toArray()).requireDone();
         }
+        assertThat(Files.mismatch(folder.resolve("host"), folder.resolve("kernels")))
+                .isEqualTo(-1);
     }
 
     @Test
@@ -108,8 +115,7 @@ class GgufCommandTest {
                         default -> throw new AssertionError(tensor);
                     };
         }
-        assertThat(json.path("bits_per_weight").asDouble() - bits / weights)
-                .isCloseTo(cost, org.assertj.core.api.Assertions.within(1e-9));
+        assertThat(json.path("bits_per_weight").asDouble() - bits / weights).isCloseTo(cost, within(1e-9));
     }
 
     @Test
@@ -151,24 +157,24 @@ class GgufCommandTest {
         CommandRun run = run(model, "--type", "Q8_0", "--out", folder.resolve("part.gguf"), "--split-max-size", "300KB")
                 .requireDone();
 
-        Path first = folder.resolve("part-00001-of-00003.gguf");
-        assertThat(run.out()).contains(first.toString(), "part-00003-of-00003.gguf");
-        assertThat(CommandRun.of("inspect", first, "--json")
-                        .requireDone()
-                        .json()
-                        .path("metadata"))
-                .hasToString(CommandRun.of("inspect", folder.resolve("whole.gguf"), "--json")
-                        .requireDone()
-                        .json()
-                        .path("metadata")
-                        .toString()
-                        .replace("}", ",\"split.no\":\"0\",\"split.count\":\"3\",\"split.tensors.count\":\"12\"}"));
-        CommandRun.of("verify", folder.resolve("part-00003-of-00003.gguf"), "--source", model)
+        Path first = folder.resolve("part-00001-of-00004.gguf");
+        assertThat(run.out()).contains(first.toString(), "part-00004-of-00004.gguf");
+        ObjectNode metadata = metadata(first);
+        assertThat(metadata.remove("split.count").asText()).isEqualTo("4");
+        assertThat(metadata.remove("split.tensors.count").asText()).isEqualTo("12");
+        assertThat(metadata.remove("split.no").asText()).isEqualTo("0");
+        assertThat(metadata).isEqualTo(metadata(folder.resolve("whole.gguf")));
+        CommandRun.of("verify", folder.resolve("part-00003-of-00004.gguf"), "--source", model)
                 .requireDone();
         Path text = TinyModel.writeText(folder.resolve("text.jsonl"));
         assertThat(perplexity(first, text, model)).isEqualTo(perplexity(folder.resolve("whole.gguf"), text, model));
-        Files.delete(folder.resolve("part-00002-of-00003.gguf"));
-        CommandRun.of("verify", first).requireRefused(5, "part-00002-of-00003.gguf");
+        Files.delete(folder.resolve("part-00002-of-00004.gguf"));
+        CommandRun.of("verify", first).requireRefused(5, "part-00002-of-00004.gguf");
+    }
+
+    private static ObjectNode metadata(Path file) {
+        return (ObjectNode)
+                CommandRun.of("inspect", file, "--json").requireDone().json().path("metadata");
     }
 
     private static double perplexity(Path model, Path text, Path tokenizer) {
@@ -208,6 +214,20 @@ class GgufCommandTest {
     }
 
     @Test
+    void onlyGgufFilesAreDequantized() {
+        Path model = wide();
+        run(model, "--type", "Q4_K_M").requireDone();
+        Path made = folder.resolve("wide-model-Q4_K_M.gguf");
+
+        CommandRun.of("convert", made, "--to", "gemm").requireRefused(2, "use --to safetensors");
+        CommandRun.of("convert", model, "--to", "safetensors").requireRefused(2, "is for GGUF files");
+        CommandRun.of("convert", made, "--to", "safetensors", "--dtype", "F8").requireRefused(2, "--dtype F8");
+        CommandRun.of("convert", made, "--to", "safetensors", "--dtype", "bf16").requireDone();
+        assertThat(folder.resolve("wide-model-Q4_K_M-safetensors").resolve("model.safetensors"))
+                .isRegularFile();
+    }
+
+    @Test
     void weightsThatAreNoNumbersAreNamed() {
         Path broken = TinyModel.narrow()
                 .change("model.layers.1.self_attn.k_proj.weight", values -> {
@@ -220,7 +240,7 @@ class GgufCommandTest {
         assertThat(folder).isDirectoryNotContaining("glob:**.gguf");
 
         Path large = TinyModel.narrow()
-                .dtype(io.gpuquant.tensor.DType.BF16, "bfloat16")
+                .dtype(DType.BF16, "bfloat16")
                 .change("model.layers.0.mlp.up_proj.weight", values -> {
                     values[130] = 1e6f;
                     return values;

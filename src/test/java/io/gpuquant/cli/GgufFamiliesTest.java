@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.gpuquant.job.MadeCheckpoint;
 import io.gpuquant.job.TinyModel;
 import io.gpuquant.model.RandomModel;
 import io.gpuquant.tensor.DType;
@@ -95,10 +96,71 @@ class GgufFamiliesTest {
                 .json()
                 .path("checkpoints");
 
-        // transformers rounds what it multiplies Gemma's embedding by to float16; llama.cpp does not.
-        double most = name.startsWith("gemma") ? 1e-6 : 1e-9;
-        assertThat(models.path(1).path("kl_divergence").asDouble(1)).as("F32").isLessThan(most);
-        assertThat(models.path(2).path("kl_divergence").asDouble(1)).as("Q8_0").isBetween(1e-9, 2e-3);
+        assertThat(error(models.path(1))).as("F32").isLessThan(1e-10);
+        // A token that comes to another expert because of a rounding costs more than the rounding.
+        assertThat(error(models.path(2))).as("Q8_0").isBetween(1e-8, name.endsWith("moe") ? 0.02 : 1e-3);
+    }
+
+    /** Weights of float16 that were written as they are come back bit for bit, but for norms that had one added. */
+    @ParameterizedTest
+    @MethodSource("models")
+    void comeBackFromGguf(String name) throws IOException {
+        Path model = model(name);
+        Path file = folder.resolve("half.gguf");
+        Path back = folder.resolve("half-safetensors");
+        CommandRun.of("gguf", model, "--type", "F16", "--out", file, "--device", "host")
+                .requireDone();
+        CommandRun.of("convert", file, "--to", "safetensors", "--tokenizer", model)
+                .requireDone();
+
+        MadeCheckpoint source = new MadeCheckpoint(model);
+        MadeCheckpoint made = new MadeCheckpoint(back);
+        assertThat(made.names()).containsExactlyInAnyOrderElementsOf(source.names());
+        for (String tensor : source.names()) {
+            if (name.startsWith("gemma") && tensor.contains("norm")) {
+                assertThat(made.values(tensor))
+                        .usingComparatorWithPrecision(1e-3f)
+                        .containsExactly(source.values(tensor));
+            } else {
+                assertThat(made.content(tensor)).as(tensor).isEqualTo(source.content(tensor));
+            }
+        }
+        assertThat(back.resolve("tokenizer.json")).hasSameBinaryContentAs(model.resolve("tokenizer.json"));
+        JsonNode config = made.json("config.json");
+        for (String key :
+                List.of("hidden_size", "intermediate_size", "num_key_value_heads", "vocab_size", "head_dim")) {
+            assertThat(config.path(key))
+                    .as(key)
+                    .isEqualTo(source.json("config.json").path(key));
+        }
+        Path text = TinyModel.writeText(folder.resolve("text.jsonl"));
+        JsonNode models = CommandRun.of(
+                        "compare",
+                        model,
+                        back,
+                        "--text",
+                        text,
+                        "--sequence-length",
+                        "48",
+                        "--tokens",
+                        "48",
+                        "--device",
+                        "host",
+                        "--json")
+                .requireDone()
+                .json()
+                .path("checkpoints");
+        assertThat(error(models.path(1))).isLessThan(1e-6);
+    }
+
+    /** How far the residual stream is from the checkpoint's where it is farthest. */
+    private static double error(JsonNode model) {
+        double most = 0;
+        for (JsonNode layer : model.path("layer_output_error")) {
+            most = Math.max(most, layer.asDouble(1));
+        }
+        assertThat(model.path("layer_output_error")).isNotEmpty();
+        return most;
     }
 
     private Path model(String name) throws IOException {

@@ -61,7 +61,7 @@ class DequantizerTest {
             error += Math.pow(weights[i] - original[i], 2);
             energy += Math.pow(original[i], 2);
         }
-        assertThat(Math.sqrt(error / energy)).isLessThan(1.6 * Math.pow(2, -Math.floor(type.bitsPerWeight())));
+        assertThat(Math.sqrt(error / energy)).isLessThan(2 * Math.pow(2, -Math.floor(type.bitsPerWeight() - 0.5)));
     }
 
     @Test

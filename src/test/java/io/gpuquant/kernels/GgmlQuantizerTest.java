@@ -2,14 +2,17 @@ package io.gpuquant.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.offset;
 
 import io.gpuquant.device.DeviceMatrix;
+import io.gpuquant.gguf.Dequantizer;
 import io.gpuquant.gguf.GgmlType;
 import io.gpuquant.gguf.GoldenBlocks;
 import io.gpuquant.gguf.HostQuantizer;
 import io.gpuquant.gguf.OddWeights;
 import io.gpuquant.tensor.DType;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -26,11 +29,22 @@ class GgmlQuantizerTest {
     @ParameterizedTest
     @MethodSource("types")
     void everyByteIsThatOfGgml(GgmlType type) {
-        for (boolean important : new boolean[] {false, true}) {
-            float[] importance = important ? GoldenBlocks.importance() : null;
-            byte[] blocks = KernelRig.kernelsAndTwins(
-                    rig -> quantize(rig, type, GoldenBlocks.weights(), GoldenBlocks.ROWS, importance));
-            assertThat(blocks).isEqualTo(GoldenBlocks.blocks(type, important));
+        try (KernelRig rig = KernelRig.checked()) {
+            assertThat(quantize(rig, type, GoldenBlocks.weights(), GoldenBlocks.ROWS, null))
+                    .isEqualTo(GoldenBlocks.blocks(type, false));
+            assertThat(quantize(rig, type, GoldenBlocks.weights(), GoldenBlocks.ROWS, GoldenBlocks.importance()))
+                    .isEqualTo(GoldenBlocks.blocks(type, true));
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("types")
+    void twinsAndEveryMachineGiveTheSame(GgmlType type) {
+        float[] weights = Arrays.copyOf(GoldenBlocks.weights(), 256);
+        float[] importance = Arrays.copyOf(GoldenBlocks.importance(), 256);
+        for (float[] columns : Arrays.asList(null, importance)) {
+            byte[] blocks = KernelRig.kernelsAndTwins(rig -> quantize(rig, type, weights, 1, columns));
+            assertThat(blocks).isEqualTo(onProcessor(type, weights, 1, columns));
         }
     }
 
@@ -40,8 +54,8 @@ class GgmlQuantizerTest {
         try (KernelRig rig = KernelRig.fast()) {
             for (OddWeights.Kind kind : OddWeights.Kind.values()) {
                 for (OddWeights.Importance odd : OddWeights.Importance.values()) {
-                    float[] weights = OddWeights.weights(kind, 3 * 768);
-                    float[] importance = OddWeights.importance(odd, 768);
+                    float[] weights = OddWeights.weights(kind, 3 * 256);
+                    float[] importance = OddWeights.importance(odd, 256);
                     byte[] expected = onProcessor(type, weights, 3, importance);
                     byte[] actual = quantize(rig, type, weights, 3, importance);
                     assertThat(OddWeights.blocksOfNumbers(type, actual))
@@ -58,8 +72,14 @@ class GgmlQuantizerTest {
         try (KernelRig rig = KernelRig.fast()) {
             DeviceMatrix halves = rig.empty(DType.BF16, 2, 256);
             new ConvertKernels(rig.stream()).convert(rig.floats(2, 256, weights), halves);
-            byte[] blocks = quantize(rig, GgmlType.Q4_K, halves, null);
-            assertThat(blocks).isEqualTo(onProcessor(GgmlType.Q4_K, rig.valuesOf(halves), 2, null));
+            byte[] blocks = quantize(rig, GgmlType.Q8_0, halves, null);
+            float[] widened = rig.valuesOf(halves);
+            assertThat(blocks).isEqualTo(onProcessor(GgmlType.Q8_0, widened, 2, null));
+            float[] back = new float[widened.length];
+            Dequantizer.dequantize(GgmlType.Q8_0, MemorySegment.ofArray(blocks), back);
+            for (int i = 0; i < back.length; i++) {
+                assertThat(back[i]).isCloseTo(widened[i], offset(0.02f));
+            }
         }
     }
 

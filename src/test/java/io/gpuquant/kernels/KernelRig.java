@@ -77,6 +77,11 @@ final class KernelRig implements AutoCloseable {
         return new KernelRig(MachineOptions.fast(1), false, false);
     }
 
+    /** The kernels on the machine that checks every access. */
+    static KernelRig checked() {
+        return new KernelRig(MachineOptions.checked(), false, false);
+    }
+
     /** What kernels and twins compute on the machine of the product, which must be the same: for inputs too many for all. */
     static <T> T fastKernelsAndTwins(Function<KernelRig, T> body) {
         try (KernelRig kernels = fast();

@@ -40,6 +40,8 @@ final class Checks {
                         AwqChecks.all(),
                         NibbleChecks.all(),
                         BitStreamChecks.all(),
+                        GgmlFitChecks.all(),
+                        GgmlBlockChecks.all(),
                         RangeChecks.all(),
                         CodecChecks.all())
                 .flatMap(List::stream)
