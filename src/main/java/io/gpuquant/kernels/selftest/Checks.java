@@ -41,7 +41,9 @@ final class Checks {
                         NibbleChecks.all(),
                         BitStreamChecks.all(),
                         RangeChecks.all(),
-                        CodecChecks.all())
+                        CodecChecks.all(),
+                        GgmlFitChecks.all(),
+                        GgmlBlockChecks.all())
                 .flatMap(List::stream)
                 .toList();
     }
