@@ -53,7 +53,7 @@ kernels:
 	        printf "%-26s %-8s %9d %12d %6d\n", kernel, arch, registers, shared, spills; \
 	        if (spills + stack > 0) { print file ": " kernel " spills on " arch > "/dev/stderr"; bad = 1 } \
 	        shared = 0 } \
-	      /error|fatal/ { print file ": " $$0 > "/dev/stderr"; bad = 1 } \
+	      /(error|fatal) *:/ { print file ": " $$0 > "/dev/stderr"; bad = 1 } \
 	      END { exit bad }'; \
 	  done; \
 	done

@@ -47,7 +47,7 @@ final class AwqCases {
 
     private KernelCase absoluteSums() {
         int tokens = shape.tokens();
-        return KernelCase.of("abs_column_sums", tokens, columns, Work.ofBytes(4.0 * tokens * columns), memory -> {
+        return KernelCase.of("column_sums", tokens, columns, Work.ofBytes(4.0 * tokens * columns), memory -> {
             DeviceMatrix x = memory.random(DType.F32, tokens, columns);
             DeviceMatrix partials = memory.empty(DType.F32, AwqKernels.BANDS, columns);
             return () -> new AwqKernels(memory.device().stream()).addAbsoluteSums(x, partials);

@@ -59,6 +59,28 @@ final class BenchMemory implements AutoCloseable {
         return matrix;
     }
 
+    /** A matrix of F32 with numbers from 0.5 up to 1. */
+    DeviceMatrix uniform(int rows, int columns) {
+        DeviceMatrix matrix = empty(DType.F32, rows, columns);
+        float[] drawn = new float[(int) Math.min(DRAWN, matrix.elementCount())];
+        for (int i = 0; i < drawn.length; i++) {
+            drawn[i] = random.nextFloat(0.5f, 1);
+        }
+        repeat(matrix, MemorySegment.ofArray(drawn));
+        return matrix;
+    }
+
+    /** Numbers of F32 between -1 and 1, ascending in equal steps, in a row. */
+    DeviceMatrix ascending(int count) {
+        DeviceMatrix matrix = empty(DType.F32, 1, count);
+        float[] values = new float[count];
+        for (int i = 0; i < count; i++) {
+            values[i] = (2 * i + 1f) / count - 1;
+        }
+        device.stream().copyToDevice(MemorySegment.ofArray(values), matrix);
+        return matrix;
+    }
+
     /** Given integers, in a row. */
     DeviceMatrix integers(int... values) {
         DeviceMatrix matrix = empty(DType.I32, 1, values.length);

@@ -48,9 +48,12 @@ public final class Benchmark {
     static Stream<KernelCase> cases(Device device, LayerShape shape) {
         return Stream.of(
                         ForwardCases.of(device, shape),
+                        ExpertCases.of(device, shape),
                         ProductCases.of(device, shape),
                         QuantizationCases.of(device, shape),
-                        AwqCases.of(device, shape))
+                        AwqCases.of(device, shape),
+                        ElementCases.of(device, shape),
+                        GgmlCases.of(device, shape))
                 .flatMap(List::stream);
     }
 

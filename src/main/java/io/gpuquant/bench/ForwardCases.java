@@ -30,6 +30,7 @@ final class ForwardCases {
         DType operand = device.operandType(DType.BF16);
         List<KernelCase> cases = new ArrayList<>();
         cases.addAll(activations(shape, operand));
+        cases.addAll(variants(shape, operand));
         cases.addAll(conversions(shape));
         cases.addAll(logits(shape));
         for (DType type : List.of(DType.F16, DType.BF16)) {
@@ -92,6 +93,44 @@ final class ForwardCases {
                     DeviceMatrix delta = memory.random(DType.F32, tokens, hidden);
                     return () -> new ActivationKernels(memory.device().stream()).residualAdd(sum, delta);
                 }));
+    }
+
+    /** What some families of models have in the place of softmax_causal and swiglu, and above their logits. */
+    private static List<KernelCase> variants(LayerShape shape, DType operand) {
+        int tokens = shape.tokens();
+        int wide = shape.intermediate();
+        int length = shape.sequenceLength();
+        int rows = shape.heads() * length;
+        int window = Math.max(1, length / 2);
+        double bytes = operand.bytes();
+        double seen = window * (length - (window - 1) / 2.0) * shape.heads();
+        return List.of(
+                KernelCase.of(
+                        "softmax_windowed",
+                        rows,
+                        length,
+                        Work.ofBytes(4 * seen + bytes * rows * length),
+                        memory -> {
+                            DeviceMatrix scores = memory.random(DType.F32, rows, length);
+                            DeviceMatrix weights = memory.empty(operand, rows, length);
+                            return () -> new SoftmaxKernels(memory.device().stream())
+                                    .windowed(scores, 0.125f, window, 50, weights);
+                        }),
+                KernelCase.of("geglu_tanh", tokens, wide, Work.ofBytes((8 + bytes) * tokens * wide), memory -> {
+                    DeviceMatrix gate = memory.random(DType.F32, tokens, wide);
+                    DeviceMatrix up = memory.random(DType.F32, tokens, wide);
+                    DeviceMatrix out = memory.empty(operand, tokens, wide);
+                    return () -> new ActivationKernels(memory.device().stream()).gegluTanh(gate, up, out);
+                }),
+                KernelCase.of(
+                        "soft_cap",
+                        LOGIT_ROWS,
+                        shape.vocabulary(),
+                        Work.ofBytes(8.0 * LOGIT_ROWS * shape.vocabulary()),
+                        memory -> {
+                            DeviceMatrix logits = memory.random(DType.F32, LOGIT_ROWS, shape.vocabulary());
+                            return () -> new ActivationKernels(memory.device().stream()).softCap(logits, 30);
+                        }));
     }
 
     private static List<KernelCase> conversions(LayerShape shape) {

@@ -134,6 +134,7 @@ class GpuQuantCommandTest {
     @Test
     void namesTheOutputAfterTheModel() throws IOException {
         Path model = Files.createDirectory(folder.resolve("Llama"));
+        Files.copy(Path.of("datasets/demo-llama/config.json"), model.resolve("config.json"));
         OutputOption option = new OutputOption();
         option.model = model;
         option.groupSize = -1;

@@ -43,7 +43,9 @@ final class Checks {
                         GgmlFitChecks.all(),
                         GgmlBlockChecks.all(),
                         RangeChecks.all(),
-                        CodecChecks.all())
+                        CodecChecks.all(),
+                        GgmlFitChecks.all(),
+                        GgmlBlockChecks.all())
                 .flatMap(List::stream)
                 .toList();
     }
