@@ -106,11 +106,7 @@ final class ForwardCases {
         double seen = window * (length - (window - 1) / 2.0) * shape.heads();
         return List.of(
                 KernelCase.of(
-                        "softmax_windowed",
-                        rows,
-                        length,
-                        Work.ofBytes(4 * seen + bytes * rows * length),
-                        memory -> {
+                        "softmax_windowed", rows, length, Work.ofBytes(4 * seen + bytes * rows * length), memory -> {
                             DeviceMatrix scores = memory.random(DType.F32, rows, length);
                             DeviceMatrix weights = memory.empty(operand, rows, length);
                             return () -> new SoftmaxKernels(memory.device().stream())

@@ -26,8 +26,9 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         versionProvider = VersionText.class,
         sortOptions = false,
-        description = "Measures how much each input of a model's linears matters on a text, for gpuquant gguf --imatrix and"
-                + " for llama.cpp.")
+        description =
+                "Measures how much each input of a model's linears matters on a text, for gpuquant gguf --imatrix and"
+                        + " for llama.cpp.")
 final class ImportanceCommand implements Callable<Integer> {
 
     @Spec
@@ -40,8 +41,8 @@ final class ImportanceCommand implements Callable<Integer> {
     @Option(
             names = "--calibration",
             paramLabel = "FILE",
-            description = "Text like the model's users write: a " + TextFile.FORMATS + ". Default: a mixed text that comes"
-                    + " with gpuquant.")
+            description = "Text like the model's users write: a " + TextFile.FORMATS
+                    + ". Default: a mixed text that comes" + " with gpuquant.")
     private @Nullable Path text;
 
     @Option(
@@ -54,8 +55,9 @@ final class ImportanceCommand implements Callable<Integer> {
     @Option(
             names = "--out",
             paramLabel = "FILE",
-            description = "The file to make. Default: MODEL.imatrix.gguf beside the model; in the current folder for a model"
-                    + " in the cache.")
+            description =
+                    "The file to make. Default: MODEL.imatrix.gguf beside the model; in the current folder for a model"
+                            + " in the cache.")
     private @Nullable Path out;
 
     @Option(
@@ -66,10 +68,15 @@ final class ImportanceCommand implements Callable<Integer> {
                     + " ${DEFAULT-VALUE}.")
     private int chunkSize = 512;
 
-    @Option(names = "--chunks", paramLabel = "N", description = "The most pieces of that size. Default: all of the text.")
+    @Option(
+            names = "--chunks",
+            paramLabel = "N",
+            description = "The most pieces of that size. Default: all of the text.")
     private @Nullable Long chunks;
 
-    @Option(names = "--process-output", description = "Measure the input of the output head too, unless it is the embedding.")
+    @Option(
+            names = "--process-output",
+            description = "Measure the input of the output head too, unless it is the embedding.")
     private boolean processOutput;
 
     @Mixin

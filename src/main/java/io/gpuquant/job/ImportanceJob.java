@@ -80,7 +80,8 @@ public final class ImportanceJob {
     private static void requireFile(Path output) {
         Path parent = output.toAbsolutePath().getParent();
         if (Files.isDirectory(output) || parent == null || !Files.isDirectory(parent)) {
-            throw new UsageException("--out " + output + " is not the name of a file in a folder that exists; give another");
+            throw new UsageException(
+                    "--out " + output + " is not the name of a file in a folder that exists; give another");
         }
     }
 

@@ -68,9 +68,9 @@ final class ImportanceWatch implements StageInputs, AutoCloseable {
         for (Stage stage : stages) {
             Part part = part(stage);
             for (LinearSpec linear : stage.linears()) {
-                TensorMap.weightName(config, linear.name()).ifPresent(name -> parts.computeIfAbsent(
-                                name, key -> new TreeMap<>())
-                        .put(stage.expert().orElse(0), part));
+                TensorMap.weightName(config, linear.name())
+                        .ifPresent(name -> parts.computeIfAbsent(name, key -> new TreeMap<>())
+                                .put(stage.expert().orElse(0), part));
             }
         }
         List<ImportanceMatrix.Entry> entries = new ArrayList<>();

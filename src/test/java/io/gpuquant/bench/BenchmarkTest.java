@@ -20,6 +20,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /** What is measured; how long it takes is nobody's business here. */
@@ -136,6 +137,7 @@ class BenchmarkTest {
 
     /** What to return in the place of what the object would; null for that. */
     private interface Interception {
+        @Nullable
         Object before(String method, Object[] arguments);
     }
 

@@ -304,7 +304,8 @@ class ConvertCommandTest {
     @Test
     void leavesTheLayersOfAnUnfinishedRunAlone() throws IOException {
         Path partial = Files.createDirectory(folder.resolve("out.partial"));
-        Path journal = Files.writeString(partial.resolve(".journal"), "{\"gpuquant\":\"x\",\"fingerprint\":\"y\"}\n{\"layer\":0}\n");
+        Path journal = Files.writeString(
+                partial.resolve(".journal"), "{\"gpuquant\":\"x\",\"fingerprint\":\"y\"}\n{\"layer\":0}\n");
         String before = Files.readString(journal);
 
         CommandRun.of("convert", gemm, "--to", "gemv", "--out", folder.resolve("out"))

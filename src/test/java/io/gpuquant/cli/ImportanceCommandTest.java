@@ -21,9 +21,9 @@ class ImportanceCommandTest {
     Path folder;
 
     private static ImportanceMatrix golden() throws URISyntaxException {
-        return ImportanceMatrix.read(Path.of(Objects.requireNonNull(
-                        ImportanceCommandTest.class.getResource("/goldens/gguf/demo-llama.imatrix.gguf"))
-                .toURI()));
+        return ImportanceMatrix.read(Path.of(
+                Objects.requireNonNull(ImportanceCommandTest.class.getResource("/goldens/gguf/demo-llama.imatrix.gguf"))
+                        .toURI()));
     }
 
     /**
@@ -34,14 +34,29 @@ class ImportanceCommandTest {
     void measuresWhatLlamaCppMeasures() throws URISyntaxException {
         Path made = folder.resolve("demo.gguf");
 
-        CommandRun.of("imatrix", DEMO, "--calibration", TEXT, "--chunk-size", 256, "--chunks", 32, "--out", made, "--device", "host")
+        CommandRun.of(
+                        "imatrix",
+                        DEMO,
+                        "--calibration",
+                        TEXT,
+                        "--chunk-size",
+                        256,
+                        "--chunks",
+                        32,
+                        "--out",
+                        made,
+                        "--device",
+                        "host")
                 .requireDone();
 
         ImportanceMatrix matrix = ImportanceMatrix.read(made);
         assertThat(matrix.origin().chunks()).isEqualTo(32);
         assertThat(matrix.origin().chunkSize()).isEqualTo(256);
-        assertThat(matrix.entries()).extracting(ImportanceMatrix.Entry::name)
-                .containsExactlyElementsOf(golden().entries().stream().map(ImportanceMatrix.Entry::name).toList());
+        assertThat(matrix.entries())
+                .extracting(ImportanceMatrix.Entry::name)
+                .containsExactlyElementsOf(golden().entries().stream()
+                        .map(ImportanceMatrix.Entry::name)
+                        .toList());
         for (ImportanceMatrix.Entry expected : golden().entries()) {
             ImportanceMatrix.Entry entry = matrix.find(expected.name()).orElseThrow();
             assertThat(entry.counts()).containsExactly(expected.counts());
@@ -65,7 +80,18 @@ class ImportanceCommandTest {
         Path made = folder.resolve("demo.gguf");
 
         CommandRun run = CommandRun.of(
-                "imatrix", DEMO, "--chunk-size", 32, "--chunks", 2, "--process-output", "--out", made, "--device", "host", "--json");
+                "imatrix",
+                DEMO,
+                "--chunk-size",
+                32,
+                "--chunks",
+                2,
+                "--process-output",
+                "--out",
+                made,
+                "--device",
+                "host",
+                "--json");
 
         run.requireDone();
         ImportanceMatrix.Entry head =

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -62,7 +63,7 @@ class TraceTest {
         assertThat(rows).containsEntry(0, "gpuquant");
         spans.forEach(TraceTest::assertNested);
         assertThat(spans.get("thread writer")).hasSizeGreaterThan(40);
-        assertThat(spans.get("host compute").stream()
+        assertThat(Objects.requireNonNull(spans.get("host compute")).stream()
                         .map(span -> span.path("cat").asText()))
                 .contains("kernel", "copy");
     }

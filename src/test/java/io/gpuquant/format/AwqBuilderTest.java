@@ -9,6 +9,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -56,7 +57,9 @@ class AwqBuilderTest {
             for (HostTensor tensor : ours.tensors()) {
                 assertThat(tensor.data().toArray(ValueLayout.JAVA_BYTE))
                         .as(tensor.name())
-                        .isEqualTo(tensors.get(tensor.name()).data().toArray(ValueLayout.JAVA_BYTE));
+                        .isEqualTo(Objects.requireNonNull(tensors.get(tensor.name()))
+                                .data()
+                                .toArray(ValueLayout.JAVA_BYTE));
             }
         }
     }

@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
@@ -68,7 +69,9 @@ class PackQuantizedLinearTest {
             assertThat(word(tensors, "m.weight_packed", 1)).isEqualTo(0xfedcba98);
             assertThat(word(tensors, "m.weight_zero_point", 0)).isEqualTo(0x76543210);
             assertThat(word(tensors, "m.weight_zero_point", 1)).isEqualTo(0xfedcba98);
-            assertThat(tensors.get("m.weight_shape").data().get(Elements.LONG, 8))
+            assertThat(Objects.requireNonNull(tensors.get("m.weight_shape"))
+                            .data()
+                            .get(Elements.LONG, 8))
                     .isEqualTo(16);
         }
     }
@@ -173,7 +176,7 @@ class PackQuantizedLinearTest {
     }
 
     private static int word(Map<String, HostTensor> tensors, String name, int index) {
-        return tensors.get(name).data().get(Elements.INT, 4L * index);
+        return Objects.requireNonNull(tensors.get(name)).data().get(Elements.INT, 4L * index);
     }
 
     private static HostTensor tensor(DType dtype, long... extents) {

@@ -7,6 +7,7 @@ import io.gpuquant.tensor.BFloat16;
 import io.gpuquant.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -88,7 +89,8 @@ class HostQuantizerTest {
                 .withMessageContaining("importance of 32 columns");
     }
 
-    private static byte[] quantize(GgmlType type, float[] weights, int columns, float[] importance, int threads) {
+    private static byte[] quantize(
+            GgmlType type, float[] weights, int columns, float @Nullable [] importance, int threads) {
         byte[] blocks = new byte[(int) type.bytes(weights.length)];
         new HostQuantizer(type, threads)
                 .quantize(

@@ -12,6 +12,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
 import java.util.Locale;
 import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A program, not a test: millions of weights that a second of one core quantizes, by the processor's quantizers and by the
@@ -61,14 +62,14 @@ final class QuantizerSpeed {
         return values;
     }
 
-    private static double onProcessor(GgmlType type, float[] weights, float[] importance) {
+    private static double onProcessor(GgmlType type, float[] weights, float @Nullable [] importance) {
         MemorySegment blocks = MemorySegment.ofArray(new byte[(int) type.bytes(weights.length)]);
         HostQuantizer quantizer = new HostQuantizer(type, 1);
         return best(
                 () -> quantizer.quantize(MemorySegment.ofArray(weights), DType.F32, ROWS, COLUMNS, importance, blocks));
     }
 
-    private static double onDevice(Device device, GgmlType type, float[] weights, float[] importance) {
+    private static double onDevice(Device device, GgmlType type, float[] weights, float @Nullable [] importance) {
         DeviceMatrix x = DeviceMatrix.allocate(device, "weights", DType.F32, ROWS, COLUMNS);
         DeviceMatrix columns = DeviceMatrix.allocate(device, "importance", DType.F32, 1, COLUMNS);
         DeviceMatrix blocks = DeviceMatrix.allocate(device, "blocks", DType.U8, ROWS, (int) type.bytes(COLUMNS));

@@ -14,6 +14,7 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -191,7 +192,7 @@ public final class FakeHub implements AutoCloseable {
     }
 
     private void content(HttpExchange exchange, String name, String range) throws IOException {
-        byte[] content = files.get(name).clone();
+        byte[] content = Objects.requireNonNull(files.get(name)).clone();
         if (damaged.getAndUpdate(n -> Math.max(0, n - 1)) > 0) {
             content[content.length / 2] ^= 1;
         }

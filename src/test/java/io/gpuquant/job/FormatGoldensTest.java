@@ -82,10 +82,11 @@ class FormatGoldensTest {
                 Arguments.of("ct_MXFP8", new Compressed(CompressedPreset.MXFP8)));
     }
 
+    @SuppressWarnings("NullAway") // Does not see in the class file that the last component may be null.
     private static ElementPlan plan(Target target, Checkpoint base) {
         boolean ranges =
                 target instanceof Compressed compressed && compressed.preset().needsRanges();
-        QuantizationJobOptions.Calibration calibration =
+        QuantizationJobOptions.@Nullable Calibration calibration =
                 ranges ? new QuantizationJobOptions.Calibration(null, new CalibrationOptions(16, 1, 0)) : null;
         ElementJobOptions options =
                 new ElementJobOptions(BASE, Path.of("unused"), false, "test", target, 0, calibration);

@@ -63,8 +63,7 @@ final class LargeCheckpoint {
     private static List<TensorSpec> specs(ModelStructure structure) {
         ModelConfig config = structure.config();
         List<TensorSpec> specs = new ArrayList<>();
-        specs.add(new TensorSpec(
-                structure.embedding(), DType.BF16, Shape.of(config.vocabSize(), config.hiddenSize())));
+        specs.add(new TensorSpec(structure.embedding(), DType.BF16, Shape.of(config.vocabSize(), config.hiddenSize())));
         for (DecoderLayer layer : structure.layers()) {
             specs.add(new TensorSpec(layer.attentionNorm(), DType.BF16, Shape.of(config.hiddenSize())));
             specs.add(new TensorSpec(layer.mlpNorm(), DType.BF16, Shape.of(config.hiddenSize())));
@@ -73,8 +72,8 @@ final class LargeCheckpoint {
             }
         }
         specs.add(new TensorSpec("model.norm.weight", DType.BF16, Shape.of(config.hiddenSize())));
-        specs.add(new TensorSpec(
-                structure.outputHead(), DType.BF16, Shape.of(config.vocabSize(), config.hiddenSize())));
+        specs.add(
+                new TensorSpec(structure.outputHead(), DType.BF16, Shape.of(config.vocabSize(), config.hiddenSize())));
         return specs;
     }
 
@@ -87,7 +86,9 @@ final class LargeCheckpoint {
             int part = (int) Math.min(SLAB, count - done);
             for (int i = 0; i < part; i++) {
                 long bits = random.nextLong();
-                int sum = (int) (bits & 0xffff) + (int) (bits >>> 16 & 0xffff) + (int) (bits >>> 32 & 0xffff)
+                int sum = (int) (bits & 0xffff)
+                        + (int) (bits >>> 16 & 0xffff)
+                        + (int) (bits >>> 32 & 0xffff)
                         + (int) (bits >>> 48);
                 float value = (sum - 131_070) * (0.02f / 37_837f);
                 slab.setAtIndex(ValueLayout.JAVA_SHORT, i, BFloat16.fromFloat(norm ? 1 + value : value));
