@@ -10,6 +10,7 @@ import io.gpuquant.gguf.HostQuantizer;
 import io.gpuquant.gguf.OddWeights;
 import io.gpuquant.tensor.DType;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -19,34 +20,53 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Class A: float32 in a fixed order; the oracle is ggml, and the processor's quantizers, which are tested against it. */
 class GgmlQuantizerTest {
 
+    private static final int FEW_ROWS = 2;
+    private static final int ODD_COLUMNS = 768;
+
     static List<GgmlType> types() {
         return GoldenBlocks.types();
     }
 
+    /** All rows on the machine of the product, and those that fill a part of a block of threads on every one. */
     @ParameterizedTest
     @MethodSource("types")
     void everyByteIsThatOfGgml(GgmlType type) {
+        float[] weights = GoldenBlocks.weights();
+        float[] few = Arrays.copyOf(weights, FEW_ROWS * GoldenBlocks.COLUMNS);
         for (boolean important : new boolean[] {false, true}) {
             float[] importance = important ? GoldenBlocks.importance() : null;
-            byte[] blocks = KernelRig.kernelsAndTwins(rig ->
-                    quantize(rig, type, GoldenBlocks.weights(), GoldenBlocks.ROWS, importance));
-            assertThat(blocks).isEqualTo(GoldenBlocks.blocks(type, important));
+            byte[] expected = GoldenBlocks.blocks(type, important);
+            byte[] all = KernelRig.fastKernelsAndTwins(
+                    rig -> quantize(rig, type, weights, GoldenBlocks.ROWS, importance));
+            assertThat(all).isEqualTo(expected);
+            byte[] blocks = KernelRig.kernelsAndTwins(rig -> quantize(rig, type, few, FEW_ROWS, importance));
+            assertThat(blocks).isEqualTo(Arrays.copyOf(expected, blocks.length));
         }
     }
 
+    /** A row of every kind, so that lanes of a warp go different ways. */
     @ParameterizedTest
     @MethodSource("types")
     void oddWeightsAndImportancesAreThoseOfTheProcessor(GgmlType type) {
+        OddWeights.Kind[] kinds = OddWeights.Kind.values();
+        float[] weights = new float[kinds.length * ODD_COLUMNS];
+        for (OddWeights.Kind kind : kinds) {
+            System.arraycopy(
+                    OddWeights.weights(kind, ODD_COLUMNS), 0, weights, kind.ordinal() * ODD_COLUMNS, ODD_COLUMNS);
+        }
         try (KernelRig rig = KernelRig.fast()) {
-            for (OddWeights.Kind kind : OddWeights.Kind.values()) {
-                for (OddWeights.Importance odd : OddWeights.Importance.values()) {
-                    float[] weights = OddWeights.weights(kind, 3 * 768);
-                    float[] importance = OddWeights.importance(odd, 768);
-                    byte[] expected = onProcessor(type, weights, 3, importance);
-                    byte[] actual = quantize(rig, type, weights, 3, importance);
-                    assertThat(OddWeights.blocksOfNumbers(type, actual))
-                            .as(kind + " weights, " + odd + " importance")
-                            .isEqualTo(OddWeights.blocksOfNumbers(type, expected));
+            for (OddWeights.Importance odd : OddWeights.Importance.values()) {
+                float[] importance = OddWeights.importance(odd, ODD_COLUMNS);
+                List<String> expected = OddWeights.blocksOfNumbers(
+                        type, onProcessor(type, weights, kinds.length, importance));
+                List<String> actual = OddWeights.blocksOfNumbers(
+                        type, quantize(rig, type, weights, kinds.length, importance));
+                assertThat(actual).hasSameSizeAs(expected);
+                int perKind = expected.size() / kinds.length;
+                for (int i = 0; i < expected.size(); i++) {
+                    assertThat(actual.get(i))
+                            .as(kinds[i / perKind] + " weights, " + odd + " importance")
+                            .isEqualTo(expected.get(i));
                 }
             }
         }
