@@ -10,44 +10,61 @@ import io.gpuquant.gguf.HostQuantizer;
 import io.gpuquant.gguf.OddWeights;
 import io.gpuquant.tensor.DType;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.MethodSource;
 
 /** Class A: float32 in a fixed order; the oracle is ggml, and the processor's quantizers, which are tested against it. */
 class GgmlQuantizerTest {
 
-    private static final int FEW_ROWS = 2;
     private static final int ODD_COLUMNS = 768;
 
-    static List<GgmlType> types() {
-        return GoldenBlocks.types();
+    @Test
+    void everyByteIsThatOfGgml() {
+        int rows = GoldenBlocks.ROWS;
+        assertThat(KernelRig.<List<String>>fastKernelsAndTwins(rig -> golden(rig, rows)))
+                .isEqualTo(expected(rows));
     }
 
-    /** All rows on the machine of the product, and those that fill a part of a block of threads on every one. */
-    @ParameterizedTest
-    @MethodSource("types")
-    void everyByteIsThatOfGgml(GgmlType type) {
-        float[] weights = GoldenBlocks.weights();
-        float[] few = Arrays.copyOf(weights, FEW_ROWS * GoldenBlocks.COLUMNS);
-        for (boolean important : new boolean[] {false, true}) {
-            float[] importance = important ? GoldenBlocks.importance() : null;
-            byte[] expected = GoldenBlocks.blocks(type, important);
-            byte[] all = KernelRig.fastKernelsAndTwins(
-                    rig -> quantize(rig, type, weights, GoldenBlocks.ROWS, importance));
-            assertThat(all).isEqualTo(expected);
-            byte[] blocks = KernelRig.kernelsAndTwins(rig -> quantize(rig, type, few, FEW_ROWS, importance));
-            assertThat(blocks).isEqualTo(Arrays.copyOf(expected, blocks.length));
+    /** So few rows that only a part of a block of threads has work. */
+    @Test
+    void bytesAreTheSameOnEveryMachine() {
+        assertThat(KernelRig.<List<String>>kernelsAndTwins(rig -> golden(rig, 1)))
+                .isEqualTo(expected(1));
+    }
+
+    /** What becomes of the first rows, for every type without importance and with it. */
+    private static List<String> golden(KernelRig rig, int rows) {
+        float[] weights = Arrays.copyOf(GoldenBlocks.weights(), rows * GoldenBlocks.COLUMNS);
+        List<String> all = new ArrayList<>();
+        for (GgmlType type : GoldenBlocks.types()) {
+            all.add(text(type, false, quantize(rig, type, weights, rows, null)));
+            all.add(text(type, true, quantize(rig, type, weights, rows, GoldenBlocks.importance())));
         }
+        return all;
+    }
+
+    private static List<String> expected(int rows) {
+        List<String> all = new ArrayList<>();
+        for (GgmlType type : GoldenBlocks.types()) {
+            int length = (int) type.bytes((long) rows * GoldenBlocks.COLUMNS);
+            for (boolean important : new boolean[] {false, true}) {
+                all.add(text(type, important, Arrays.copyOf(GoldenBlocks.blocks(type, important), length)));
+            }
+        }
+        return all;
+    }
+
+    private static String text(GgmlType type, boolean important, byte[] blocks) {
+        return type + (important ? " with importance: " : ": ") + HexFormat.of().formatHex(blocks);
     }
 
     /** A row of every kind, so that lanes of a warp go different ways. */
-    @ParameterizedTest
-    @MethodSource("types")
-    void oddWeightsAndImportancesAreThoseOfTheProcessor(GgmlType type) {
+    @Test
+    void oddWeightsAndImportancesAreThoseOfTheProcessor() {
         OddWeights.Kind[] kinds = OddWeights.Kind.values();
         float[] weights = new float[kinds.length * ODD_COLUMNS];
         for (OddWeights.Kind kind : kinds) {
@@ -55,21 +72,25 @@ class GgmlQuantizerTest {
                     OddWeights.weights(kind, ODD_COLUMNS), 0, weights, kind.ordinal() * ODD_COLUMNS, ODD_COLUMNS);
         }
         try (KernelRig rig = KernelRig.fast()) {
-            for (OddWeights.Importance odd : OddWeights.Importance.values()) {
-                float[] importance = OddWeights.importance(odd, ODD_COLUMNS);
-                List<String> expected = OddWeights.blocksOfNumbers(
-                        type, onProcessor(type, weights, kinds.length, importance));
-                List<String> actual = OddWeights.blocksOfNumbers(
-                        type, quantize(rig, type, weights, kinds.length, importance));
-                assertThat(actual).hasSameSizeAs(expected);
-                int perKind = expected.size() / kinds.length;
-                for (int i = 0; i < expected.size(); i++) {
-                    assertThat(actual.get(i))
-                            .as(kinds[i / perKind] + " weights, " + odd + " importance")
-                            .isEqualTo(expected.get(i));
+            for (GgmlType type : GoldenBlocks.types()) {
+                for (OddWeights.Importance odd : OddWeights.Importance.values()) {
+                    float[] importance = OddWeights.importance(odd, ODD_COLUMNS);
+                    byte[] expected = onProcessor(type, weights, kinds.length, importance);
+                    byte[] actual = quantize(rig, type, weights, kinds.length, importance);
+                    for (OddWeights.Kind kind : kinds) {
+                        assertThat(blocksOf(kind, type, actual))
+                                .as(type + " of " + kind + " weights, " + odd + " importance")
+                                .isEqualTo(blocksOf(kind, type, expected));
+                    }
                 }
             }
         }
+    }
+
+    private static List<String> blocksOf(OddWeights.Kind kind, GgmlType type, byte[] blocks) {
+        int length = (int) type.bytes(ODD_COLUMNS);
+        int start = kind.ordinal() * length;
+        return OddWeights.blocksOfNumbers(type, Arrays.copyOfRange(blocks, start, start + length));
     }
 
     @Test
