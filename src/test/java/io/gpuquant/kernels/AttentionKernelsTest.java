@@ -6,7 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.kernels.KernelRun.Place;
 import io.gpuquant.tensor.DType;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.Random;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -14,6 +17,18 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Class C, against float64: exponentials are approximate, matrix units truncate, and weights are rounded to the half type. */
 final class AttentionKernelsTest {
+
+    /** One for each size of heads: these kernels are long, and a machine reads them once. */
+    private static final Map<Integer, KernelLab> LABS = new HashMap<>();
+
+    private static KernelLab lab(int headDim) {
+        return LABS.computeIfAbsent(headDim, size -> new KernelLab("attention_" + size));
+    }
+
+    @AfterAll
+    static void close() {
+        LABS.values().forEach(KernelLab::close);
+    }
 
     /** Queries, keys and values in float32 that the type has. */
     @SuppressWarnings("ArrayRecordComponent") // Bulk data that is only read.
@@ -85,15 +100,13 @@ final class AttentionKernelsTest {
         AttentionRule rule = new AttentionRule((float) (1 / Math.sqrt(headDim)), causal, window, cap);
         Input input = Input.random(dtype, sequences * length, heads, keyHeads, headDim);
         AttentionOracle oracle = new AttentionOracle(dtype, length, heads, keyHeads, headDim, rule);
-        try (KernelLab lab = new KernelLab("attention_" + headDim)) {
-            assertThat(lab.approximately(run -> input.attend(run, length, rule)))
-                    .allSatisfy(outcome -> oracle.requireClose(
-                            outcome.label(),
-                            input.operands[0],
-                            input.operands[1],
-                            input.operands[2],
-                            outcome.result()));
-        }
+        assertThat(lab(headDim).approximately(run -> input.attend(run, length, rule)))
+                .allSatisfy(outcome -> oracle.requireClose(
+                        outcome.label(),
+                        input.operands[0],
+                        input.operands[1],
+                        input.operands[2],
+                        outcome.result()));
     }
 
     @Test
@@ -101,11 +114,9 @@ final class AttentionKernelsTest {
         int length = 450;
         AttentionRule rule = new AttentionRule(0.3f, true, 300, 0);
         Input input = Input.random(DType.F16, length, 1, 1, 64);
-        try (KernelLab lab = new KernelLab("attention_64")) {
-            float[] result = lab.fast(run -> input.attend(run, length, rule));
-            new AttentionOracle(DType.F16, length, 1, 1, 64, rule)
-                    .requireClose("fast", input.operands[0], input.operands[1], input.operands[2], result);
-        }
+        float[] result = lab(64).fast(run -> input.attend(run, length, rule));
+        new AttentionOracle(DType.F16, length, 1, 1, 64, rule)
+                .requireClose("fast", input.operands[0], input.operands[1], input.operands[2], result);
     }
 
     @Test
@@ -113,11 +124,9 @@ final class AttentionKernelsTest {
         int length = 70;
         Input input = Input.random(DType.BF16, length, 1, 1, 64);
         input.operands[1][50 * 64 + 7] = Float.NaN;
-        try (KernelLab lab = new KernelLab("attention_64")) {
-            float[] result = lab.fast(run -> input.attend(run, length, AttentionRule.causal(0.125f)));
-            for (int i = 0; i < result.length; i++) {
-                assertThat(Float.isNaN(result[i])).as("element " + i).isEqualTo(i / 64 >= 50);
-            }
+        float[] result = lab(64).fast(run -> input.attend(run, length, AttentionRule.causal(0.125f)));
+        for (int i = 0; i < result.length; i++) {
+            assertThat(Float.isNaN(result[i])).as("element " + i).isEqualTo(i / 64 >= 50);
         }
     }
 
@@ -131,31 +140,29 @@ final class AttentionKernelsTest {
 
     @Test
     void refusesWhatItHasNoKernelForAndWhatIsNotAligned() {
-        try (KernelLab lab = new KernelLab("attention_64")) {
-            lab.fast(run -> {
-                AttentionKernels kernels = new AttentionKernels(run.stream());
-                AttentionRule rule = AttentionRule.causal(1);
-                DeviceMatrix good = run.empty(DType.F16, 4, 128);
-                DeviceMatrix floats = run.empty(DType.F32, 4, 128);
-                assertThatIllegalArgumentException()
-                        .isThrownBy(() -> kernels.attend(good, good, good, 4, 32, rule, good))
-                        .withMessageContaining("no attention kernel for heads of 32 F16");
-                assertThatIllegalArgumentException()
-                        .isThrownBy(() -> kernels.attend(floats, floats, floats, 4, 64, rule, floats))
-                        .withMessageContaining("no attention kernel for heads of 64 F32");
-                assertThatIllegalArgumentException()
-                        .isThrownBy(() -> kernels.attend(good, good, good, 3, 64, rule, good))
-                        .withMessageContaining("in sequences of 3");
-                assertThatIllegalArgumentException()
-                        .isThrownBy(() -> kernels.attend(good, good, good, 4, 96, rule, good))
-                        .withMessageContaining("in heads of 96");
-                DeviceMatrix shifted = run.put(DType.F16, 4, 128, new Place(1, 128), new float[512]);
-                assertThatIllegalArgumentException()
-                        .isThrownBy(() -> kernels.attend(good, shifted, good, 4, 64, rule, good))
-                        .withMessageContaining("is not aligned to 16 bytes");
-                return true;
-            });
-        }
+        lab(64).fast(run -> {
+            AttentionKernels kernels = new AttentionKernels(run.stream());
+            AttentionRule rule = AttentionRule.causal(1);
+            DeviceMatrix good = run.empty(DType.F16, 4, 128);
+            DeviceMatrix floats = run.empty(DType.F32, 4, 128);
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> kernels.attend(good, good, good, 4, 32, rule, good))
+                    .withMessageContaining("no attention kernel for heads of 32 F16");
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> kernels.attend(floats, floats, floats, 4, 64, rule, floats))
+                    .withMessageContaining("no attention kernel for heads of 64 F32");
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> kernels.attend(good, good, good, 3, 64, rule, good))
+                    .withMessageContaining("in sequences of 3");
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> kernels.attend(good, good, good, 4, 96, rule, good))
+                    .withMessageContaining("in heads of 96");
+            DeviceMatrix shifted = run.put(DType.F16, 4, 128, new Place(1, 128), new float[512]);
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> kernels.attend(good, shifted, good, 4, 64, rule, good))
+                    .withMessageContaining("is not aligned to 16 bytes");
+            return true;
+        });
         assertThat(AttentionKernels.supports(64, DType.BF16)).isTrue();
         assertThat(AttentionKernels.supports(64, DType.F32)).isFalse();
         assertThat(AttentionKernels.supports(80, DType.F16)).isFalse();
