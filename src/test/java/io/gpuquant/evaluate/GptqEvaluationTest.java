@@ -168,7 +168,7 @@ class GptqEvaluationTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "quant_method | bitsandbytes | says that the checkpoint is quantized by bitsandbytes",
+                "quant_method | hqq | says that the checkpoint is quantized by hqq",
                 "bits | 5 | quantization_config has 5 bits, which no GPTQ checkpoint has",
                 "group_size | 0 | quantization_config has groups of 0",
                 "checkpoint_format | marlin | checkpoint_format is marlin, which is not supported",

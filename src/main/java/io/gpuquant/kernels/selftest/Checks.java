@@ -43,9 +43,7 @@ final class Checks {
                         GgmlFitChecks.all(),
                         GgmlBlockChecks.all(),
                         RangeChecks.all(),
-                        CodecChecks.all(),
-                        GgmlFitChecks.all(),
-                        GgmlBlockChecks.all())
+                        CodecChecks.all())
                 .flatMap(List::stream)
                 .toList();
     }
