@@ -131,12 +131,12 @@ record ForwardRun(List<float[]> hidden, float[] normalized, float[] logits) {
         ModelConfig config = structure.config();
         int width = config.hiddenSize();
         DeviceMatrix x = upload(device, hidden, width);
-        NormWeights norm = NormWeights.load(device, structure.finalNorm(), source, width);
         try (DeviceBuffer xBuffer = x.buffer()) {
+            NormWeights norm = NormWeights.load(device, structure.finalNorm(), source, width);
             new NormKernels(device.stream()).rmsNorm(x, norm.factor(), (float) config.rmsNormEps(), x);
-            return download(device, x);
-        } finally {
+            float[] normalized = download(device, x);
             norm.close();
+            return normalized;
         }
     }
 

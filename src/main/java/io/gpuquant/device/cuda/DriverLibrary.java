@@ -40,6 +40,7 @@ final class DriverLibrary {
             "cuEventDestroy_v2",
             "cuEventRecord",
             "cuEventSynchronize",
+            "cuEventElapsedTime",
             "cuMemAlloc_v2",
             "cuMemFree_v2",
             "cuMemAllocAsync",
