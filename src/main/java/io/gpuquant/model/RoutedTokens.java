@@ -85,9 +85,12 @@ public final class RoutedTokens implements AutoCloseable {
         device.stream().copyToHost(chosen, MemorySegment.ofArray(experts));
         device.stream().synchronize();
         int perBlock = chunking.blockTokens() * router.perToken();
-        for (int first = 0; first < experts.length; first += perBlock) {
-            slotsOf[chunking.firstBlock(chunk) + first / perBlock] =
-                    slotsByExpert(experts, first, Math.min(experts.length, first + perBlock));
+        // All blocks of the chunk, also those that a shorter stream has no tokens for: an earlier one may have had some.
+        for (int block = 0; block < blocksOf(chunk); block++) {
+            slotsOf[chunking.firstBlock(chunk) + block] = slotsByExpert(
+                    experts,
+                    Math.min(experts.length, block * perBlock),
+                    Math.min(experts.length, (block + 1) * perBlock));
         }
     }
 
@@ -128,6 +131,10 @@ public final class RoutedTokens implements AutoCloseable {
         return shares.rows(chunking.firstSequence(chunk) * chunking.sequenceLength(), tokens);
     }
 
+    private int blocksOf(int chunk) {
+        return Math.ceilDiv(chunking.tokens(chunk), chunking.blockTokens());
+    }
+
     /** How many tokens go to an expert. */
     public long tokens(int expert) {
         long tokens = 0;
@@ -160,8 +167,7 @@ public final class RoutedTokens implements AutoCloseable {
 
     /** Shows the tokens of a chunk that go to an expert, block by block. */
     void forEach(int expert, int chunk, Rows rows) {
-        int blocks = Math.ceilDiv(chunking.tokens(chunk), chunking.blockTokens());
-        for (int block = 0; block < blocks; block++) {
+        for (int block = 0; block < blocksOf(chunk); block++) {
             int[] wanted = slotsOf[chunking.firstBlock(chunk) + block][expert];
             if (wanted.length > 0) {
                 DeviceMatrix list = slots.columns(0, wanted.length);
