@@ -85,7 +85,8 @@ public final class RoutedTokens implements AutoCloseable {
         device.stream().copyToHost(chosen, MemorySegment.ofArray(experts));
         device.stream().synchronize();
         int perBlock = chunking.blockTokens() * router.perToken();
-        // All blocks of the chunk, also those that a shorter stream has no tokens for: an earlier one may have had some.
+        // All blocks of the chunk, also those that a shorter stream has no tokens for: an earlier one may have had
+        // some.
         for (int block = 0; block < blocksOf(chunk); block++) {
             slotsOf[chunking.firstBlock(chunk) + block] = slotsByExpert(
                     experts,

@@ -232,7 +232,8 @@ class ResumeTest {
 
         CommandRun run = CommandRun.of(command(made));
 
-        run.requireRefused(5, "model.layers.0.mlp.down_proj.qweight, bytes", "is not what was written", "delete " + partial);
+        run.requireRefused(
+                5, "model.layers.0.mlp.down_proj.qweight, bytes", "is not what was written", "delete " + partial);
         assertThat(made).doesNotExist();
     }
 

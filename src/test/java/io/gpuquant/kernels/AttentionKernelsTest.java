@@ -102,11 +102,7 @@ final class AttentionKernelsTest {
         AttentionOracle oracle = new AttentionOracle(dtype, length, heads, keyHeads, headDim, rule);
         assertThat(lab(headDim).approximately(run -> input.attend(run, length, rule)))
                 .allSatisfy(outcome -> oracle.requireClose(
-                        outcome.label(),
-                        input.operands[0],
-                        input.operands[1],
-                        input.operands[2],
-                        outcome.result()));
+                        outcome.label(), input.operands[0], input.operands[1], input.operands[2], outcome.result()));
     }
 
     @Test

@@ -123,8 +123,7 @@ class GgmlQuantizerTest {
         return quantize(rig, type, rig.floats(rows, weights.length / rows, weights), importance);
     }
 
-    private static byte[] quantize(
-            KernelRig rig, GgmlType type, DeviceMatrix weights, float @Nullable [] importance) {
+    private static byte[] quantize(KernelRig rig, GgmlType type, DeviceMatrix weights, float @Nullable [] importance) {
         DeviceMatrix columns = importance == null ? null : rig.floats(1, importance.length, importance);
         DeviceMatrix blocks = rig.empty(DType.U8, weights.rows(), (int) type.bytes(weights.columns()));
         try (GgmlQuantizer quantizer = rig.ggml(type, (int) weights.elementCount())) {

@@ -75,8 +75,7 @@ class WholeDeviceTest {
     /** The self-test tests every kernel of each, which is loaded once. */
     private static int kernelFiles() throws IOException {
         try (Stream<Path> files = Files.list(Path.of("ptx"))) {
-            return (int)
-                    files.filter(file -> file.toString().endsWith(".ptx")).count();
+            return (int) files.filter(file -> file.toString().endsWith(".ptx")).count();
         }
     }
 

@@ -123,8 +123,8 @@ class SelfTestTest {
         List<String> names = new ArrayList<>();
         try (java.util.stream.Stream<Path> files = Files.list(Path.of("ptx"))) {
             for (Path file : files.toList()) {
-                for (Entry entry : PtxFile.parse(file.toString(), Files.readString(file))
-                        .entries()) {
+                for (Entry entry :
+                        PtxFile.parse(file.toString(), Files.readString(file)).entries()) {
                     if (entry.statements().stream()
                             .anyMatch(statement -> statement.modifiers().contains("approx"))) {
                         names.add(entry.name());
