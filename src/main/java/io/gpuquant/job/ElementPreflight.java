@@ -45,7 +45,7 @@ final class ElementPreflight {
         Preflight.requireTensors(structure, checkpoint);
         DType weightType = checkpoint.info(structure.leadingWeight()).dtype();
         ElementScheme scheme = scheme(options, weightType, Map.of());
-        List<LinearDecision> decisions = decide(structure, scheme);
+        List<LinearDecision> decisions = LinearDecision.ofStages(structure, scheme::obstacle);
         List<LinearSpec> quantized = decisions.stream()
                 .filter(LinearDecision::quantized)
                 .map(LinearDecision::linear)
@@ -77,23 +77,6 @@ final class ElementPreflight {
                 new Fp8BlockScheme(Fp8BlockScheme.BLOCK, Fp8BlockScheme.BLOCK, weightType);
             case ElementJobOptions.Compressed compressed -> new CompressedScheme(compressed.preset(), weightType);
         };
-    }
-
-    /** Linears that share an input are quantized all or none: engines fuse them. */
-    private static List<LinearDecision> decide(ModelStructure structure, ElementScheme scheme) {
-        List<LinearDecision> decisions = new ArrayList<>();
-        structure
-                .layers()
-                .forEach(layer -> layer.stages().forEach(stage -> {
-                    String reason = stage.linears().stream()
-                            .flatMap(linear -> scheme.obstacle(linear.in(), linear.out()).stream()
-                                    .map(obstacle -> linear.name() + " has " + obstacle))
-                            .findFirst()
-                            .orElse("");
-                    stage.linears()
-                            .forEach(linear -> decisions.add(new LinearDecision(linear, reason.isEmpty(), reason)));
-                }));
-        return decisions;
     }
 
     private static List<String> warnings(List<LinearDecision> decisions) {

@@ -102,7 +102,7 @@ final class Preflight {
                 });
         ModelStructure structure = ModelStructure.of(config);
         PackedScheme scheme = scheme(options, structure, modelType.apply(structure));
-        List<LinearDecision> decisions = decide(structure, scheme);
+        List<LinearDecision> decisions = LinearDecision.ofStages(structure, scheme::obstacle);
         List<LinearSpec> quantized = decisions.stream()
                 .filter(LinearDecision::quantized)
                 .map(LinearDecision::linear)
@@ -255,23 +255,6 @@ final class Preflight {
                 ", ",
                 Stream.concat(fitting.stream(), Stream.of("-1 (one group per output)"))
                         .toList());
-    }
-
-    /** Linears that share an input are quantized all or none: engines fuse them. */
-    private static List<LinearDecision> decide(ModelStructure structure, PackedScheme scheme) {
-        List<LinearDecision> decisions = new ArrayList<>();
-        structure
-                .layers()
-                .forEach(layer -> layer.stages().forEach(stage -> {
-                    String reason = stage.linears().stream()
-                            .flatMap(linear -> scheme.obstacle(linear.in(), linear.out()).stream()
-                                    .map(obstacle -> linear.name() + " has " + obstacle))
-                            .findFirst()
-                            .orElse("");
-                    stage.linears()
-                            .forEach(linear -> decisions.add(new LinearDecision(linear, reason.isEmpty(), reason)));
-                }));
-        return decisions;
     }
 
     /** The source's tensors in their order, with the weight of each quantized linear replaced by what it becomes. */
