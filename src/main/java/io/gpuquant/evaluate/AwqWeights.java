@@ -12,7 +12,6 @@ import io.gpuquant.kernels.NibbleKernels.Direction;
 import io.gpuquant.model.WeightSource;
 import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.Elements;
-import io.gpuquant.tensor.HostTensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
@@ -68,12 +67,12 @@ final class AwqWeights extends PackedLinearWeights<AwqLinear> {
     private DeviceMatrix unpackCodes(Room room, AwqLinear linear) {
         DeviceMatrix codes = room.allocate("codes", DType.U8, linear.out(), linear.in());
         Direction direction = isGemm() ? Direction.ALONG_COLUMNS : Direction.ALONG_ROWS;
-        kernels.unpack(upload(room, linear.codes()), direction, scheme.version().order(), codes);
+        kernels.unpack(room.upload(linear.codes()), direction, scheme.version().order(), codes);
         return codes;
     }
 
     private DeviceMatrix unpackZeros(Room room, AwqLinear linear) {
-        DeviceMatrix words = upload(room, linear.zeros());
+        DeviceMatrix words = room.upload(linear.zeros());
         int groups = isGemm() ? words.rows() : words.columns() * PER_WORD;
         DeviceMatrix zeros = room.allocate("zero points", DType.U8, groups, linear.out());
         Direction direction = isGemm() ? Direction.ALONG_ROWS : Direction.ALONG_COLUMNS;
@@ -83,7 +82,7 @@ final class AwqWeights extends PackedLinearWeights<AwqLinear> {
 
     private DeviceMatrix scales(Room room, AwqLinear linear) {
         if (isGemm()) {
-            return upload(room, linear.scales());
+            return room.upload(linear.scales());
         }
         int out = linear.out();
         int groups = scheme.groups(linear.in());
@@ -105,15 +104,5 @@ final class AwqWeights extends PackedLinearWeights<AwqLinear> {
 
     private boolean isGemm() {
         return scheme.version() == AwqVersion.GEMM;
-    }
-
-    private DeviceMatrix upload(Room room, HostTensor tensor) {
-        DeviceMatrix matrix = room.allocate(
-                tensor.name(),
-                tensor.dtype(),
-                Math.toIntExact(tensor.shape().extent(0)),
-                Math.toIntExact(tensor.shape().extent(1)));
-        device.stream().copyToDevice(tensor.data(), matrix);
-        return matrix;
     }
 }

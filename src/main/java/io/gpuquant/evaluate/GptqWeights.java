@@ -15,14 +15,12 @@ import io.gpuquant.tensor.HostTensor;
 /** The weights of a GPTQ checkpoint. */
 final class GptqWeights extends PackedLinearWeights<GptqLinear> {
 
-    private final Device device;
     private final TensorReader reader;
     private final GptqScheme scheme;
     private final PackKernels kernels;
 
     GptqWeights(Device device, TensorReader reader, GptqScheme scheme, DType linearType, WeightSource others) {
         super(device, linearType, others);
-        this.device = device;
         this.reader = reader;
         this.scheme = scheme;
         kernels = new PackKernels(device.stream());
@@ -53,10 +51,10 @@ final class GptqWeights extends PackedLinearWeights<GptqLinear> {
         requireGroupsInRange(linear, new GptqTensors(module));
         int groups = groups(linear);
         PackKernels.PackedLinear packed = new PackKernels.PackedLinear(
-                upload(room, linear.codes(), rows(linear.codes())),
-                upload(room, linear.zeros(), groups),
-                upload(room, linear.scales(), groups),
-                upload(room, linear.groups(), 1),
+                room.upload(linear.codes(), rows(linear.codes())),
+                room.upload(linear.zeros(), groups),
+                room.upload(linear.scales(), groups),
+                room.upload(linear.groups(), 1),
                 scheme.bits(),
                 scheme.version().storedOffset());
         kernels.dequantize(packed, target);
@@ -75,12 +73,5 @@ final class GptqWeights extends PackedLinearWeights<GptqLinear> {
 
     private static int rows(HostTensor tensor) {
         return Math.toIntExact(tensor.shape().extent(0));
-    }
-
-    private DeviceMatrix upload(Room room, HostTensor tensor, int rows) {
-        int columns = Math.toIntExact(tensor.shape().elementCount() / rows);
-        DeviceMatrix matrix = room.allocate(tensor.name(), tensor.dtype(), rows, columns);
-        device.stream().copyToDevice(tensor.data(), matrix);
-        return matrix;
     }
 }

@@ -59,7 +59,7 @@ final class PackQuantizedWeights extends PackedLinearWeights<PackQuantizedLinear
     @Override
     void dequantize(PackQuantizedLinear linear, String module, Room room, DeviceMatrix target) {
         DeviceMatrix codes = room.allocate("codes", DType.U8, linear.out(), linear.in());
-        streams.unpack(upload(room, linear.codes()), scheme.bits(), Words.IN_ROWS, codes);
+        streams.unpack(room.upload(linear.codes()), scheme.bits(), Words.IN_ROWS, codes);
         weightsOfCodes.dequantize(
                 codes, scales(room, linear), zeros(room, linear), scheme.groupSize(linear.in()), target);
     }
@@ -72,7 +72,7 @@ final class PackQuantizedWeights extends PackedLinearWeights<PackQuantizedLinear
             Arrays.fill(middle, (byte) linear.zero(0, 0));
             device.stream().copyToDevice(MemorySegment.ofArray(middle), zeros);
         } else {
-            streams.unpack(upload(room, stored), scheme.bits(), Words.IN_COLUMNS, zeros);
+            streams.unpack(room.upload(stored), scheme.bits(), Words.IN_COLUMNS, zeros);
         }
         return zeros;
     }
@@ -91,15 +91,5 @@ final class PackQuantizedWeights extends PackedLinearWeights<PackQuantizedLinear
             device.stream().copyToDevice(transposed, scales);
         }
         return scales;
-    }
-
-    private DeviceMatrix upload(Room room, HostTensor tensor) {
-        DeviceMatrix matrix = room.allocate(
-                tensor.name(),
-                tensor.dtype(),
-                Math.toIntExact(tensor.shape().extent(0)),
-                Math.toIntExact(tensor.shape().extent(1)));
-        device.stream().copyToDevice(tensor.data(), matrix);
-        return matrix;
     }
 }

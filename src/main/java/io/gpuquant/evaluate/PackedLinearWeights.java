@@ -7,6 +7,7 @@ import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.format.PackedLinear;
 import io.gpuquant.model.WeightSource;
 import io.gpuquant.tensor.DType;
+import io.gpuquant.tensor.HostTensor;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -123,6 +124,19 @@ abstract class PackedLinearWeights<L extends PackedLinear> implements WeightSour
         DeviceMatrix allocate(String name, DType dtype, int rows, int columns) {
             DeviceMatrix matrix = DeviceMatrix.allocate(device, name, dtype, rows, columns);
             owned.add(matrix.buffer());
+            return matrix;
+        }
+
+        /** A tensor of two dimensions. */
+        DeviceMatrix upload(HostTensor tensor) {
+            return upload(tensor, Math.toIntExact(tensor.shape().extent(0)));
+        }
+
+        /** A tensor as so many rows. */
+        DeviceMatrix upload(HostTensor tensor, int rows) {
+            int columns = Math.toIntExact(tensor.shape().elementCount() / rows);
+            DeviceMatrix matrix = allocate(tensor.name(), tensor.dtype(), rows, columns);
+            device.stream().copyToDevice(tensor.data(), matrix);
             return matrix;
         }
 
