@@ -8,12 +8,9 @@ import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.format.SourceCheckpoint;
 import io.gpuquant.gguf.ImportanceMatrix;
-import io.gpuquant.model.ActivationStore.Placement;
 import io.gpuquant.model.CheckpointWeights;
 import io.gpuquant.model.Chunking;
 import io.gpuquant.model.DecoderLayer;
-import io.gpuquant.model.LayerPass;
-import io.gpuquant.model.LayerWeights;
 import io.gpuquant.model.LinearSpec;
 import io.gpuquant.model.ModelConfig;
 import io.gpuquant.model.ModelStructure;
@@ -21,7 +18,6 @@ import io.gpuquant.model.OutputHead;
 import io.gpuquant.model.Stage;
 import io.gpuquant.model.WeightSource;
 import io.gpuquant.safetensors.Checkpoint;
-import io.gpuquant.tensor.DType;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -31,9 +27,6 @@ import java.util.function.Supplier;
 
 /** Measures how much the input features of a model's linears matter, by running a text through the original model. */
 public final class ImportanceJob {
-
-    /** The part of a device's memory that the residual stream may have; the rest is for a layer and its work space. */
-    private static final int SHARE = 3;
 
     private final ImportanceOptions options;
     private final Supplier<Device> devices;
@@ -97,37 +90,25 @@ public final class ImportanceJob {
 
     private List<ImportanceMatrix.Entry> pass(
             Device device, ModelStructure structure, WeightSource source, TokenSequences sequences) {
-        Chunking chunking = Chunking.of(sequences.count(), sequences.length());
-        DType operandType = device.operandType(source.dtype(structure.leadingWeight()));
-        int hidden = structure.config().hiddenSize();
-        MemoryPlan.Placements placements = new MemoryPlan.Placements(
-                placement(device, DType.F32.bytes(chunking.totalTokens() * hidden)), LayerPass.Placements.ON_DEVICE);
         List<ImportanceMatrix.Entry> entries = new ArrayList<>();
-        try (CalibrationPass pass = new CalibrationPass(device, structure, operandType, chunking, placements)) {
-            pass.embed(source, sequences::sequence);
+        try (OriginalPass pass = new OriginalPass(device, structure, source, sequences)) {
             for (DecoderLayer layer : structure.layers()) {
-                try (LayerWeights weights = new LayerWeights(device, layer, source, operandType, hidden);
-                        ImportanceWatch watch = new ImportanceWatch(device, structure.config())) {
-                    pass.layers().observe(weights, pass.hidden(), watch, LayerPass.Residual.UPDATED);
+                try (ImportanceWatch watch = new ImportanceWatch(device, structure.config())) {
+                    pass.observe(layer, watch);
                     entries.addAll(watch.entries(layer.stages()));
                 }
                 listener.layerDone(layer.index() + 1, structure.layers().size());
             }
             if (options.processOutput() && !structure.isTied()) {
-                entries.addAll(outputHead(device, structure, source, operandType, pass));
+                entries.addAll(outputHead(device, structure, source, pass));
             }
         }
         return entries;
     }
 
-    private static Placement placement(Device device, long bytes) {
-        Room room = Room.of(device);
-        return bytes <= (room.availableBytes() - room.heldBytes()) / SHARE ? Placement.DEVICE : Placement.HOST;
-    }
-
     /** A tied head is the embedding, of which llama.cpp knows no importance. */
     private static List<ImportanceMatrix.Entry> outputHead(
-            Device device, ModelStructure structure, WeightSource source, DType operandType, CalibrationPass pass) {
+            Device device, ModelStructure structure, WeightSource source, OriginalPass pass) {
         ModelConfig config = structure.config();
         Stage stage = new Stage(
                 Stage.Kind.MLP_OUT,
@@ -136,7 +117,7 @@ public final class ImportanceJob {
                         config.hiddenSize(),
                         config.vocabSize(),
                         false)));
-        try (OutputHead head = new OutputHead(device, structure, source, operandType);
+        try (OutputHead head = new OutputHead(device, structure, source, pass.operandType());
                 ImportanceWatch watch = new ImportanceWatch(device, config)) {
             Chunking chunking = pass.hidden().chunking();
             for (int chunk = 0; chunk < chunking.count(); chunk++) {

@@ -5,11 +5,7 @@ import io.gpuquant.calibration.TokenSequences;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.kernels.RangeKernels;
-import io.gpuquant.model.ActivationStore.Placement;
-import io.gpuquant.model.Chunking;
 import io.gpuquant.model.DecoderLayer;
-import io.gpuquant.model.LayerPass;
-import io.gpuquant.model.LayerWeights;
 import io.gpuquant.model.ModelStructure;
 import io.gpuquant.model.Stage;
 import io.gpuquant.model.StageInputs;
@@ -22,9 +18,6 @@ import java.util.function.IntConsumer;
 
 /** Runs the calibration sequences through the original model and keeps the largest magnitude of every input feature. */
 final class RangePass {
-
-    /** The part of a device's memory that the residual stream may have; the rest is for a layer and its work space. */
-    private static final int SHARE = 3;
 
     private final Device device;
     private final ModelStructure structure;
@@ -45,30 +38,17 @@ final class RangePass {
      * @throws InputException when an input is not finite
      */
     InputRanges run(TokenSequences sequences, IntConsumer layerDone) {
-        Chunking chunking = Chunking.of(sequences.count(), sequences.length());
-        DType operandType = device.operandType(source.dtype(structure.leadingWeight()));
-        int hidden = structure.config().hiddenSize();
         InputRanges ranges = new InputRanges();
-        MemoryPlan.Placements placements =
-                new MemoryPlan.Placements(placement(chunking, hidden), LayerPass.Placements.ON_DEVICE);
-        try (CalibrationPass pass = new CalibrationPass(device, structure, operandType, chunking, placements)) {
-            pass.embed(source, sequences::sequence);
+        try (OriginalPass pass = new OriginalPass(device, structure, source, sequences)) {
             for (DecoderLayer layer : structure.layers()) {
-                try (LayerWeights weights = new LayerWeights(device, layer, source, operandType, hidden);
-                        Watch watch = new Watch()) {
-                    pass.layers().observe(weights, pass.hidden(), watch, LayerPass.Residual.UPDATED);
+                try (Watch watch = new Watch()) {
+                    pass.observe(layer, watch);
                     watch.addTo(ranges);
                 }
                 layerDone.accept(layer.index() + 1);
             }
         }
         return ranges;
-    }
-
-    private Placement placement(Chunking chunking, int hidden) {
-        Room room = Room.of(device);
-        long bytes = DType.F32.bytes(chunking.totalTokens() * hidden);
-        return bytes <= (room.availableBytes() - room.heldBytes()) / SHARE ? Placement.DEVICE : Placement.HOST;
     }
 
     /** The maxima of the stages of a layer. */
