@@ -7,33 +7,23 @@ import io.gpuquant.job.MemoryPlan;
 import io.gpuquant.job.QuantizationPlan;
 import io.gpuquant.job.Sizes;
 import io.gpuquant.quantize.LinearReport;
-import java.io.Console;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.Locale;
-import java.util.Optional;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
-import me.tongfei.progressbar.ProgressBarStyle;
-import org.jspecify.annotations.Nullable;
 
 /** Shows how a job goes on, on standard error: a bar on a terminal, a line per layer elsewhere. */
 final class ProgressDisplay implements JobListener, AutoCloseable {
 
-    private final PrintWriter err;
-    private final boolean quiet;
-    private final boolean terminal;
+    private final StatusLines lines;
     private final long start = System.nanoTime();
-    private @Nullable ProgressBar bar;
     private double layerError;
     private int layerLinears;
     private int resumed;
 
     ProgressDisplay(PrintWriter err, boolean quiet) {
-        this.err = err;
-        this.quiet = quiet;
-        terminal =
-                Optional.ofNullable(System.console()).map(Console::isTerminal).orElse(false);
+        lines = new StatusLines(err, quiet);
     }
 
     @Override
@@ -43,24 +33,23 @@ final class ProgressDisplay implements JobListener, AutoCloseable {
 
     @Override
     public void planned(List<String> warnings) {
-        warnings.forEach(warning -> say("warning: " + warning));
+        warnings.forEach(warning -> lines.say("warning: " + warning));
     }
 
     @Override
     public void deviceOpened(DeviceInfo device) {
-        say("device: " + device.id() + ", " + device.name() + " (" + device.architecture() + "; " + device.driver()
-                + ")");
+        lines.device(device);
     }
 
     @Override
     public void calibrated(CalibrationReport report) {
-        say("calibration: " + report.sequencesUsed() + " sequences of " + report.sequenceLength() + " tokens from "
-                + report.file().getFileName());
+        lines.say("calibration: " + report.sequencesUsed() + " sequences of " + report.sequenceLength()
+                + " tokens from " + report.file().getFileName());
     }
 
     @Override
     public void forecast(MemoryPlan memory) {
-        say("device memory: " + Sizes.format(memory.peakBytes()) + " at most, of "
+        lines.say("device memory: " + Sizes.format(memory.peakBytes()) + " at most, of "
                 + Sizes.format(memory.room().availableBytes())
                 + (memory.hostBytes() == 0
                         ? ""
@@ -69,14 +58,14 @@ final class ProgressDisplay implements JobListener, AutoCloseable {
 
     @Override
     public void startedAnew(int layersLost) {
-        say("starting anew: the unfinished output, with " + layersLost
+        lines.say("starting anew: the unfinished output, with " + layersLost
                 + " layers done, was of other options, another text or another model");
     }
 
     @Override
     public void resumed(int layersDone) {
         resumed = layersDone;
-        say("resuming: " + layersDone + " layers are done already");
+        lines.say("resuming: " + layersDone + " layers are done already");
     }
 
     @Override
@@ -87,7 +76,7 @@ final class ProgressDisplay implements JobListener, AutoCloseable {
 
     @Override
     public void layerDone(int done, int total) {
-        if (quiet) {
+        if (lines.isQuiet()) {
             return;
         }
         String error = layerLinears == 0
@@ -95,19 +84,12 @@ final class ProgressDisplay implements JobListener, AutoCloseable {
                 : String.format(Locale.ROOT, "relative error %.3g", layerError / layerLinears);
         layerError = 0;
         layerLinears = 0;
-        if (!terminal) {
-            say("layer " + done + "/" + total + ": " + error + eta(done, total));
+        if (!lines.hasBar()) {
+            lines.say("layer " + done + "/" + total + ": " + error + eta(done, total));
             return;
         }
-        ProgressBar shown = bar;
-        if (shown == null) {
-            shown = new ProgressBarBuilder()
-                    .setTaskName("layers")
-                    .setInitialMax(total)
-                    .setStyle(ProgressBarStyle.ASCII)
-                    .build();
-            bar = shown;
-        }
+        ProgressBar shown =
+                lines.bar(new ProgressBarBuilder().setTaskName("layers").setInitialMax(total));
         shown.setExtraMessage(error);
         shown.stepTo(done);
     }
@@ -124,22 +106,11 @@ final class ProgressDisplay implements JobListener, AutoCloseable {
     @Override
     public void verifying() {
         close();
-        say("verifying");
-    }
-
-    private void say(String line) {
-        if (!quiet) {
-            err.println(line);
-            err.flush();
-        }
+        lines.say("verifying");
     }
 
     @Override
     public void close() {
-        ProgressBar shown = bar;
-        if (shown != null) {
-            shown.close();
-            bar = null;
-        }
+        lines.close();
     }
 }
