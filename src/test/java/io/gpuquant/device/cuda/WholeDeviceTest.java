@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import io.gpuquant.device.ChangedDevice;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.device.DeviceOptions;
@@ -120,7 +121,7 @@ class WholeDeviceTest {
         for (DType type : List.of(DType.F32, DType.BF16)) {
             float[] expected;
             try (Device host = HostDevice.open(DeviceOptions.defaults())) {
-                expected = decoderLayer(Fakes.withProducts(host, new PtxBlas()), type, Placement.DEVICE, false);
+                expected = decoderLayer(ChangedDevice.with(host, "blas", new PtxBlas()), type, Placement.DEVICE, false);
             }
             for (Placement placement : Placement.values()) {
                 for (boolean observed : new boolean[] {false, true}) {
