@@ -11,10 +11,11 @@ final class ForwardDeviceOption extends DeviceOption {
             names = "--attention",
             paramLabel = "tiled|fused",
             defaultValue = "tiled",
-            description = "How to compute attention: by matrix products on tiles of scores, which every model and device can"
-                    + " (tiled), or by one kernel that keeps no scores, for heads of 64, 96, 128 or 256 in half types on a"
-                    + " GPU (fused); 'gpuquant bench' says which is faster there. Results differ in their last bits."
-                    + " Default: ${DEFAULT-VALUE}.")
+            description =
+                    "How to compute attention: by matrix products on tiles of scores, which every model and device can"
+                            + " (tiled), or by one kernel that keeps no scores, for heads of 64, 96, 128 or 256 in half types on a"
+                            + " GPU (fused); 'gpuquant bench' says which is faster there. Results differ in their last bits."
+                            + " Default: ${DEFAULT-VALUE}.")
     AttentionMethod attention = AttentionMethod.TILED;
 
     @Override

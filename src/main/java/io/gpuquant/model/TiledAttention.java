@@ -117,10 +117,7 @@ public final class TiledAttention implements HeadAttention {
             device.blas()
                     .gemm(
                             device.stream(),
-                            Gemm.of(
-                                            weights.rows(done * length, length),
-                                            keyWindow(values, head),
-                                            window(results, head))
+                            Gemm.of(weights.rows(done * length, length), keyWindow(values, head), window(results, head))
                                     .batched(headsPerProduct, (long) length * length, 0, heads.size()));
         }
     }

@@ -32,7 +32,9 @@ class ArithmeticTest {
 
     @Test
     void gptqMakesTheBytesOfThisVersion() throws Exception {
-        assertThat(digest(new QuantizationJobOptions.Gptq(false, false, true, 0.05, false, calibration()), GptqVersion.V1))
+        assertThat(digest(
+                        new QuantizationJobOptions.Gptq(false, false, true, 0.05, false, calibration()),
+                        GptqVersion.V1))
                 .as("if this was meant to change, raise Fingerprint.ARITHMETIC")
                 .isEqualTo("aa6dafb86b17dbccc7d83d8be83bd7d8edaa96fd00c221e8302a625f32f7eb09");
     }
@@ -64,7 +66,14 @@ class ArithmeticTest {
     private String digest(QuantizationJobOptions.MethodOptions method, PackedFormat version) throws Exception {
         Path model = TinyModel.narrow().layers(1).write(folder.resolve("model"));
         QuantizationJobOptions options = new QuantizationJobOptions(
-                model, folder.resolve("out"), false, method, 4, 32, method.name().equals("gptq"), version);
+                model,
+                folder.resolve("out"),
+                false,
+                method,
+                4,
+                32,
+                method.name().equals("gptq"),
+                version);
         new QuantizationJob(
                         options,
                         () -> ChangedDevice.with(

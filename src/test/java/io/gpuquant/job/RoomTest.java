@@ -39,8 +39,7 @@ class RoomTest {
                 model,
                 folder.resolve("out"),
                 false,
-                new QuantizationJobOptions.Awq(
-                        QuantizationJobOptions.Objective.GRAM, 4, true, true, true, calibration),
+                new QuantizationJobOptions.Awq(QuantizationJobOptions.Objective.GRAM, 4, true, true, true, calibration),
                 4,
                 32,
                 false,

@@ -79,8 +79,9 @@ class WhateverFitsTest {
         Map<String, byte[]> expected = run(method, whole, MemoryPlan.Placements.CHOICES.getFirst());
 
         for (int perChunk = 1; perChunk < SEQUENCES; perChunk++) {
-            MemoryPlan.Placements placements =
-                    perChunk % 2 == 0 ? MemoryPlan.Placements.CHOICES.getLast() : MemoryPlan.Placements.CHOICES.get(perChunk / 2);
+            MemoryPlan.Placements placements = perChunk % 2 == 0
+                    ? MemoryPlan.Placements.CHOICES.getLast()
+                    : MemoryPlan.Placements.CHOICES.get(perChunk / 2);
             Chunking chunking = new Chunking(SEQUENCES, LENGTH, 1, perChunk, (perChunk - 1) * 5_000L);
             assertSame(run(method, chunking, placements), expected);
         }

@@ -120,8 +120,7 @@ class CholeskyBlockTest {
         // The twin's loops are long.
         return n > 64
                 ? List.of(kernel)
-                : List.of(
-                        kernel, KernelRig.twins(rig -> factor(rig, values, n, offset, stride, firstColumn)));
+                : List.of(kernel, KernelRig.twins(rig -> factor(rig, values, n, offset, stride, firstColumn)));
     }
 
     private static Factors factor(KernelRig rig, float[] h, int n, int offset, int stride, int firstColumn) {

@@ -37,8 +37,7 @@ final class KernelLab implements AutoCloseable {
      */
     record Outcome<T>(String label, boolean twin, T result) {}
 
-    private static final List<Machine> LIKE_CHECKED =
-            List.of(Machine.SHUFFLED, Machine.SPLIT, Machine.FAST);
+    private static final List<Machine> LIKE_CHECKED = List.of(Machine.SHUFFLED, Machine.SPLIT, Machine.FAST);
 
     private final KernelModule kernels;
     private final KernelModule twins;

@@ -46,12 +46,15 @@ class FusedAttentionTest {
     void errsAsLittleAsTiles() {
         int[][] sequences = model.sequences(2, LENGTH, 4);
         double[] expected = Arrays.stream(sequences)
-                .flatMap(ids -> Arrays.stream(ReferenceDecoder.of(model).run(ids).logits()))
+                .flatMap(
+                        ids -> Arrays.stream(ReferenceDecoder.of(model).run(ids).logits()))
                 .flatMapToDouble(Arrays::stream)
                 .toArray();
 
-        double tiles = Deviation.relative(run(HostDevice.open(TILED), HALVES, sequences).logits(), expected, 101);
-        double kernels = Deviation.relative(run(HostDevice.open(FUSED), HALVES, sequences).logits(), expected, 101);
+        double tiles = Deviation.relative(
+                run(HostDevice.open(TILED), HALVES, sequences).logits(), expected, 101);
+        double kernels = Deviation.relative(
+                run(HostDevice.open(FUSED), HALVES, sequences).logits(), expected, 101);
 
         assertThat(tiles).isBetween(1e-4, 0.05);
         assertThat(kernels).isLessThan(1.5 * tiles);
@@ -74,9 +77,10 @@ class FusedAttentionTest {
         int[][] sequences = model.sequences(1, 5, 6);
         assertThatThrownBy(() -> run(HostDevice.open(FUSED), ForwardRun.Options.DEFAULT, sequences))
                 .isInstanceOf(UsageException.class)
-                .hasMessage("--attention fused cannot compute heads of 64 elements in F32, the type of matrix products on"
-                        + " host (it can compute heads of 64, 96, 128 and 256 elements in F16 and BF16); use"
-                        + " --attention tiled");
+                .hasMessage(
+                        "--attention fused cannot compute heads of 64 elements in F32, the type of matrix products on"
+                                + " host (it can compute heads of 64, 96, 128 and 256 elements in F16 and BF16); use"
+                                + " --attention tiled");
         RandomModel.of(RandomModel.config("{\"head_dim\": 32}"), DType.BF16, 3).write(folder);
         assertThatThrownBy(() -> run(HostDevice.open(FUSED), HALVES, sequences))
                 .isInstanceOf(UsageException.class)

@@ -159,8 +159,7 @@ class SelfTestTest {
 
     @Test
     void matrixUnitsOfAnotherGenerationStayWithinTheBoundAndAreComparedWithTheirOwn() throws IOException {
-        List<Check> products =
-                checksOf(with(statement -> statement.opcode().equals("mma")));
+        List<Check> products = checksOf(with(statement -> statement.opcode().equals("mma")));
         try (Device hopper = open(FAST.withTensorCores(TensorCoreModel.SM_90))) {
             Report report = SelfTest.run(hopper, REFERENCE, "another", products);
             assertThat(report.firstFailure()).isEmpty();
