@@ -1,7 +1,6 @@
 package io.gpuquant.job;
 
 import io.gpuquant.UsageException;
-import io.gpuquant.Version;
 import io.gpuquant.calibration.CalibrationSet;
 import io.gpuquant.calibration.TextFile;
 import io.gpuquant.calibration.TextTokenizer;
@@ -223,7 +222,6 @@ public final class QuantizationJob {
     private String fingerprint(Checkpoint checkpoint, @Nullable CalibrationSet calibration, OpenDevices opened) {
         Path model = options.model();
         return new Fingerprint()
-                .add("gpuquant", Version.number())
                 .add(model.resolve("config.json"))
                 .add(checkpoint)
                 .add("method", options.method().decisive())
@@ -235,6 +233,7 @@ public final class QuantizationJob {
                         "calibration",
                         calibration == null ? "" : calibration.report().sha256())
                 .add("device", opened.description())
+                .add("attention", opened.devices().getFirst().attention())
                 .add("matrix products", opened.devices().getFirst().blas().description())
                 .hex();
     }
