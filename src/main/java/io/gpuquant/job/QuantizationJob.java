@@ -85,7 +85,7 @@ public final class QuantizationJob {
                 listener.calibrated(calibration.report());
             }
             try (OpenDevices opened = new OpenDevices(devices.get())) {
-                opened.requireUseFor(plan);
+                opened.requireOneKind();
                 opened.devices().forEach(device -> listener.deviceOpened(device.info()));
                 LayerWalk.Calibration work = calibration == null ? null : planned(plan, calibration, opened.devices());
                 try (OutputFolder folder = OutputFolder.open(options.output())) {
@@ -120,7 +120,7 @@ public final class QuantizationJob {
         for (int i = 0; i < opened.size(); i++) {
             Seat seat = new Seat(i, opened.size());
             MemoryPlan ofDevice = Rehearsal.of(Room.of(opened.get(i)), plan)
-                    .at(seat)
+                    .at(seat, sequences.count())
                     .plan(seat.chunking(sequences.count(), sequences.length()));
             ofDevice.requireRoom();
             listener.forecast(ofDevice);

@@ -69,7 +69,8 @@ class AwqModuleSearchTest {
                         device, layer, new CheckpointWeights(checkpoint, device), DType.F32, config.hiddenSize());
                 ActivationStore hidden = residualStream(device, chunking, config.hiddenSize());
                 LayerPass pass = new LayerPass(device, config, DType.F32, chunking, LayerPass.Placements.ON_DEVICE);
-                LayerObservation seen = new LayerObservation(device, chunking, stage -> true, stage -> true)) {
+                LayerObservation seen =
+                        new LayerObservation(device, Peers.NONE, chunking, stage -> true, stage -> true)) {
             pass.observe(weights, hidden, seen, LayerPass.Residual.KEPT, null);
             seen.complete();
             ScaleSearch.Found found = search(device, kind, weights, seen, pass);
@@ -90,10 +91,10 @@ class AwqModuleSearchTest {
 
     @Test
     void judgesByBlocksSpreadOverAllSequences() {
-        assertThat(LayerObservation.searchBlocks(Chunking.of(3, 64))).containsExactly(0);
-        assertThat(LayerObservation.searchBlocks(new Chunking(3, 64, 3))).containsExactly(0, 1, 2);
-        assertThat(LayerObservation.searchBlocks(Chunking.of(128, 512))).containsExactly(0, 8, 16, 24);
-        assertThat(LayerObservation.searchBlocks(Chunking.of(128, 8192))).containsExactly(0);
+        assertThat(SearchTokens.blocks(Chunking.of(3, 64))).containsExactly(0);
+        assertThat(SearchTokens.blocks(new Chunking(3, 64, 3))).containsExactly(0, 1, 2);
+        assertThat(SearchTokens.blocks(Chunking.of(128, 512))).containsExactly(0, 8, 16, 24);
+        assertThat(SearchTokens.blocks(Chunking.of(128, 8192))).containsExactly(0);
     }
 
     private static float[] uneven(float[] values) {
