@@ -24,7 +24,7 @@ final class OpenDevices implements AutoCloseable {
      *
      * @throws UsageException that says why
      */
-    void requireOneKind() {
+    static void requireOneKind(List<Device> devices) {
         List<String> kinds =
                 devices.stream().map(OpenDevices::describe).distinct().toList();
         if (kinds.size() > 1) {

@@ -1,5 +1,6 @@
 package io.gpuquant.job;
 
+import io.gpuquant.UsageException;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceBuffer;
 import io.gpuquant.device.DeviceMatrix;
@@ -24,6 +25,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
@@ -71,8 +73,29 @@ record Rehearsal(
     }
 
     /** Of one of several devices that calibrate together, with so many sequences in all. */
-    Rehearsal at(Seat other, int allSequences) {
+    private Rehearsal at(Seat other, int allSequences) {
         return new Rehearsal(room, structure, storedType, scheme, isQuantized, options, other, allSequences);
+    }
+
+    /**
+     * The plans of devices that calibrate together, each as {@link #plan}.
+     *
+     * @param rooms of the devices
+     * @param ofRoom the rehearsal of the job on a device by itself
+     * @throws UsageException when there are fewer sequences than devices
+     */
+    static List<MemoryPlan> plans(
+            List<Room> rooms, Function<Room, Rehearsal> ofRoom, int sequences, int sequenceLength) {
+        if (sequences < rooms.size()) {
+            throw new UsageException(sequences + " calibration sequences cannot be shared by " + rooms.size()
+                    + " devices; name fewer devices, or raise --samples");
+        }
+        List<MemoryPlan> plans = new ArrayList<>();
+        for (Room room : rooms) {
+            Seat seat = new Seat(plans.size(), rooms.size());
+            plans.add(ofRoom.apply(room).at(seat, sequences).plan(seat.chunking(sequences, sequenceLength)));
+        }
+        return plans;
     }
 
     /**

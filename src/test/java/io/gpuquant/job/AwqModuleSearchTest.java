@@ -89,14 +89,6 @@ class AwqModuleSearchTest {
         }
     }
 
-    @Test
-    void judgesByBlocksSpreadOverAllSequences() {
-        assertThat(SearchTokens.blocks(Chunking.of(3, 64))).containsExactly(0);
-        assertThat(SearchTokens.blocks(new Chunking(3, 64, 3))).containsExactly(0, 1, 2);
-        assertThat(SearchTokens.blocks(Chunking.of(128, 512))).containsExactly(0, 8, 16, 24);
-        assertThat(SearchTokens.blocks(Chunking.of(128, 8192))).containsExactly(0);
-    }
-
     private static float[] uneven(float[] values) {
         for (int i = 0; i < values.length; i += 7) {
             values[i] *= 6;
