@@ -30,6 +30,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -44,6 +45,8 @@ class AwqModuleSearchTest {
     private static final int GROUP = 32;
     private static final int RATIOS = 10;
     private static final QuantizationGrid GRID = new QuantizationGrid(4, false, 0, QuantizationGrid.Search.MIN_MAX);
+
+    private static final AwqOptions OPTIONS = new AwqOptions(GRID, GROUP, RATIOS, true, false);
 
     @TempDir
     Path folder;
@@ -86,6 +89,27 @@ class AwqModuleSearchTest {
             }
             int picked = (int) Math.rint(Objects.requireNonNull(found.ratio()) * RATIOS) + 1;
             assertThat(expected[picked]).isCloseTo(least, within(1e-3 * least));
+            assertThat(searchWithoutTokens(device, kind, weights, seen, pass, found.losses()))
+                    .contains(found.scales().orElseThrow());
+        }
+    }
+
+    /** The search of a device that has none of the tokens, while another finds these losses. */
+    private static Optional<float[]> searchWithoutTokens(
+            Device device,
+            Stage.Kind kind,
+            LayerWeights weights,
+            LayerObservation seen,
+            LayerPass pass,
+            double[] losses) {
+        StageWeights in = weights.stage(kind);
+        StageWeights out = weights.stage(Stage.Kind.values()[kind.ordinal() + 1]);
+        try (ModuleLoss loss = new ModuleLoss(device, pass.module(weights, kind), List.of(), in, out)) {
+            ScaleSearch search = new ScaleSearch(device, OPTIONS, own -> {
+                assertThat(own).hasSameSizeAs(losses).containsOnly(0);
+                return losses;
+            });
+            return search.search(in.stacked(), seen.mean(in.stage()), loss).scales();
         }
     }
 
@@ -122,8 +146,7 @@ class AwqModuleSearchTest {
         new ConvertKernels(device.stream()).convert(in.stacked(), dense);
         try (var buffer = dense.buffer();
                 ModuleLoss loss = new ModuleLoss(device, pass.module(weights, kind), seen.kept(in.stage()), in, out)) {
-            return new ScaleSearch(device, new AwqOptions(GRID, GROUP, RATIOS, true, false))
-                    .search(dense, seen.mean(in.stage()), loss);
+            return new ScaleSearch(device, OPTIONS).search(dense, seen.mean(in.stage()), loss);
         }
     }
 
