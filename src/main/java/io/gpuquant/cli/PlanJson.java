@@ -22,7 +22,9 @@ final class PlanJson {
         json.put("fits", forecast.fits());
         json.put("peak_device_bytes", memory.peakBytes());
         json.put("available_device_bytes", memory.room().availableBytes());
-        json.put("host_bytes", forecast.memory().stream().mapToLong(MemoryPlan::hostBytes).sum());
+        json.put(
+                "host_bytes",
+                forecast.memory().stream().mapToLong(MemoryPlan::hostBytes).sum());
         json.put("prefetch", memory.prefetch());
         json.put("matrix_product_operations", forecast.operations());
         forecast.secondsOfProducts().ifPresent(seconds -> json.put("matrix_product_seconds", seconds));

@@ -27,9 +27,8 @@ final class PlanText {
                         + " and " + model.intermediateSize() + ", " + forecast.storedType());
         facts.row(
                 "device",
-                forecast.memory().stream()
-                                .map(PlanText::device)
-                                .collect(Collectors.joining(", ")) + ", " + memory.room().info().name() + ", products of "
+                forecast.memory().stream().map(PlanText::device).collect(Collectors.joining(", ")) + ", "
+                        + memory.room().info().name() + ", products of "
                         + memory.room().operandType().apply(forecast.storedType()));
         facts.row(
                 "calibration",

@@ -99,8 +99,8 @@ public final class Devices {
         }
         Matcher matcher = SELECTOR.matcher(selector);
         if (SEVERAL.matcher(selector).matches()) {
-            throw new UsageException(
-                    "--device " + selector + " names several devices, which only gptq, awq, rtn and plan can use; name one");
+            throw new UsageException("--device " + selector
+                    + " names several devices, which only gptq, awq, rtn and plan can use; name one");
         }
         if (!matcher.matches()) {
             throw new UsageException("--device " + selector + " is not a device; use auto, host or cuda:N");

@@ -92,8 +92,7 @@ final class AwqExperts {
         return settings.peers().sum(tokens);
     }
 
-    private float @Nullable [] search(
-            AwqGroup group, LayerWeights weights, RoutedTokens routed, double[] tokens) {
+    private float @Nullable [] search(AwqGroup group, LayerWeights weights, RoutedTokens routed, double[] tokens) {
         List<ExpertPart> parts = new ArrayList<>();
         for (int expert = 0; expert < group.stages().size(); expert++) {
             if (tokens[expert] > 0) {
@@ -240,7 +239,8 @@ final class AwqExperts {
                             .map(group -> searchInner(group, weights, inner, new Mean(sums, out.seen())))
                             .orElse(null);
             if (isQuantized.test(feedForward.in())) {
-                quantizeInput(weights.stage(feedForward.in()), in, routed, expert.number(), new Scales(scales, between));
+                quantizeInput(
+                        weights.stage(feedForward.in()), in, routed, expert.number(), new Scales(scales, between));
             }
             if (isQuantized.test(feedForward.out())) {
                 StageWeights down = weights.stage(feedForward.out());

@@ -137,8 +137,8 @@ record Rehearsal(
                         structure.config().hiddenSize(),
                         loaded -> prefetch ? Optional.of(Objects.requireNonNull(following.get())) : Optional.empty(),
                         true);
-                LayerQuantizer quantizer =
-                        settings(device, kinds, loader, source, peers(device, chunking)).quantizer(options)) {
+                LayerQuantizer quantizer = settings(device, kinds, loader, source, peers(device, chunking))
+                        .quantizer(options)) {
             int[] ids = new int[chunking.sequenceLength()];
             pass.embed(source, sequence -> ids);
             for (DecoderLayer layer : kinds) {
@@ -161,11 +161,7 @@ record Rehearsal(
     }
 
     private QuantizerSettings settings(
-            BookkeepingDevice device,
-            List<DecoderLayer> kinds,
-            LayerLoader loader,
-            WeightSource source,
-            Peers peers) {
+            BookkeepingDevice device, List<DecoderLayer> kinds, LayerLoader loader, WeightSource source, Peers peers) {
         return new QuantizerSettings(
                 device,
                 scheme,
@@ -180,9 +176,7 @@ record Rehearsal(
     }
 
     private Peers peers(Device device, Chunking own) {
-        return seat.count() == 1
-                ? Peers.NONE
-                : new AbsentPeers(device, seat, (double) sequences / own.sequences());
+        return seat.count() == 1 ? Peers.NONE : new AbsentPeers(device, seat, (double) sequences / own.sequences());
     }
 
     /**
@@ -199,7 +193,9 @@ record Rehearsal(
 
         @Override
         public double[] sum(double... numbers) {
-            return Arrays.stream(numbers).map(number -> Math.rint(times * number)).toArray();
+            return Arrays.stream(numbers)
+                    .map(number -> Math.rint(times * number))
+                    .toArray();
         }
 
         @Override

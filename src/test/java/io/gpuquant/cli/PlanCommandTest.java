@@ -188,8 +188,7 @@ class PlanCommandTest {
         assertThat(devices.path(0).path("peak_device_bytes").asLong())
                 .isLessThan(devices.path(1).path("peak_device_bytes").asLong());
         long held = run.path("peak_device_bytes").asLong();
-        assertThat(plan.path("peak_device_bytes"))
-                .isEqualTo(devices.path(1).path("peak_device_bytes"));
+        assertThat(plan.path("peak_device_bytes")).isEqualTo(devices.path(1).path("peak_device_bytes"));
         assertThat(plan.path("peak_device_bytes").asLong())
                 .isGreaterThanOrEqualTo(held)
                 .isLessThanOrEqualTo(held * 11 / 10);

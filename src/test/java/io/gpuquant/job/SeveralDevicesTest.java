@@ -71,14 +71,7 @@ class SeveralDevicesTest {
                             true,
                             calibration);
             return new QuantizationJobOptions(
-                    model,
-                    output,
-                    false,
-                    method,
-                    4,
-                    32,
-                    this == GPTQ,
-                    this == GPTQ ? GptqVersion.V1 : AwqVersion.GEMM);
+                    model, output, false, method, 4, 32, this == GPTQ, this == GPTQ ? GptqVersion.V1 : AwqVersion.GEMM);
         }
     }
 
@@ -242,9 +235,8 @@ class SeveralDevicesTest {
         JobResult resumed = run(Method.AWQ_BY_GRAM, model, () -> hosts(2), "out", new JobListener() {});
         assertThat(resumed.resumedLayers()).isEqualTo(1);
         assertThat(resumed.output().resolve("model.safetensors"))
-                .hasSameBinaryContentAs(run(Method.AWQ_BY_GRAM, model, 2, "whole")
-                        .output()
-                        .resolve("model.safetensors"));
+                .hasSameBinaryContentAs(
+                        run(Method.AWQ_BY_GRAM, model, 2, "whole").output().resolve("model.safetensors"));
     }
 
     private static JobListener failingAfterLayer(int layers) {
@@ -298,8 +290,7 @@ class SeveralDevicesTest {
         QuantizationJobOptions.Calibration calibration = new QuantizationJobOptions.Calibration(
                 new TextFile(TinyModel.writeText(folder.resolve("text.jsonl")), "text"),
                 new CalibrationOptions(LENGTH, 7, 0));
-        return QuantizationJob.onSeveral(
-                        method.options(model, folder.resolve(output), calibration), devices, listener)
+        return QuantizationJob.onSeveral(method.options(model, folder.resolve(output), calibration), devices, listener)
                 .run();
     }
 

@@ -21,7 +21,8 @@ public final class HostDeviceProvider implements DeviceProvider {
     @Override
     public Probe probe() {
         return new Probe(
-                List.of(HostInfo.describe(0, Runtime.getRuntime().availableProcessors(), "virtual GPU and OpenBLAS")), "");
+                List.of(HostInfo.describe(0, Runtime.getRuntime().availableProcessors(), "virtual GPU and OpenBLAS")),
+                "");
     }
 
     /** A processor can be as many virtual GPUs as one likes, which share its threads and its memory. */

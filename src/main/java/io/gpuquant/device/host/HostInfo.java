@@ -15,7 +15,13 @@ final class HostInfo {
     private HostInfo() {}
 
     static DeviceInfo describe(int index, int threads, String library) {
-        return new DeviceInfo(index == 0 ? ID : ID + ":" + index, processorName(), "virtual sm_80", threads, physicalMemory(), library);
+        return new DeviceInfo(
+                index == 0 ? ID : ID + ":" + index,
+                processorName(),
+                "virtual sm_80",
+                threads,
+                physicalMemory(),
+                library);
     }
 
     private static String processorName() {
