@@ -68,43 +68,59 @@ final class AwqExperts {
             LayerPass pass,
             Optional<AwqGroup> ofNorm,
             Predicate<Stage> isQuantized) {
-        double[] tokens = countTokens(weights.layer(), routed);
+        List<Expert> experts = experts(weights.layer(), routed);
         float[] found =
-                ofNorm.map(group -> search(group, weights, routed, tokens)).orElse(null);
+                ofNorm.map(group -> search(group, weights, routed, experts)).orElse(null);
         float[] scales =
                 stages.foldIntoNorm(weights.norm(weights.layer().norms().mlp()), found);
         foldIntoRouter(weights, scales);
-        for (int expert = 0; expert < weights.layer().feedForwards().size(); expert++) {
-            FeedForward feedForward = weights.layer().feedForwards().get(expert);
-            Expert one = new Expert(expert, feedForward, (long) tokens[expert], (long) tokens[tokens.length - 1]);
-            quantize(weights, one, routed, pass, scales, isQuantized);
+        for (Expert expert : experts) {
+            quantize(weights, expert, routed, pass, scales, isQuantized);
         }
     }
 
-    /** How many tokens of all devices go to each expert, and how many there are. */
-    private double[] countTokens(DecoderLayer layer, RoutedTokens routed) {
-        int experts = layer.feedForwards().size();
-        double[] tokens = new double[experts + 1];
-        for (int expert = 0; expert < experts; expert++) {
-            tokens[expert] = routed.tokens(expert);
+    /**
+     * An expert, and the tokens of all devices.
+     *
+     * @param seen of them, those that come to it
+     */
+    private record Expert(int number, FeedForward feedForward, long seen, long all) {
+
+        ExpertTokens tokens(Stage stage) {
+            return new ExpertTokens(stage, seen, all);
         }
-        tokens[experts] = routed.allTokens();
-        return settings.peers().sum(tokens);
     }
 
-    private float @Nullable [] search(AwqGroup group, LayerWeights weights, RoutedTokens routed, double[] tokens) {
-        List<ExpertPart> parts = new ArrayList<>();
-        for (int expert = 0; expert < group.stages().size(); expert++) {
-            if (tokens[expert] > 0) {
-                parts.add(new ExpertPart(weights.stage(group.stages().get(expert)), routed, expert));
-            }
+    private List<Expert> experts(DecoderLayer layer, RoutedTokens routed) {
+        int count = layer.feedForwards().size();
+        double[] tokens = new double[count + 1];
+        for (int i = 0; i < count; i++) {
+            tokens[i] = routed.tokens(i);
         }
+        tokens[count] = routed.allTokens();
+        double[] everywhere = settings.peers().sum(tokens);
+        List<Expert> experts = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            experts.add(
+                    new Expert(i, layer.feedForwards().get(i), (long) everywhere[i], (long) everywhere[count]));
+        }
+        return experts;
+    }
+
+    private float @Nullable [] search(
+            AwqGroup group, LayerWeights weights, RoutedTokens routed, List<Expert> experts) {
+        List<ExpertPart> parts = experts.stream()
+                .filter(expert -> expert.seen() > 0)
+                .map(expert ->
+                        new ExpertPart(weights.stage(expert.feedForward().in()), routed, expert.number()))
+                .toList();
         int in = group.stages().getFirst().in();
         DeviceMatrix sums = cleared("sums of inputs", AwqKernels.BANDS, in);
         try (var buffer = sums.buffer()) {
             routed.forEach((chunk, x) -> kernels.addAbsoluteSums(x, sums));
             settings.peers().sum(sums);
-            ScaleSearch.Found found = search.search(in, parts, new Mean(sums, (long) tokens[tokens.length - 1]));
+            ScaleSearch.Found found =
+                    search.search(in, parts, new Mean(sums, experts.getFirst().all()));
             report(group, found);
             return found.scales().orElse(null);
         }
@@ -197,18 +213,6 @@ final class AwqExperts {
             device.stream().copyToHost(rounded, MemorySegment.ofArray(bytes));
             device.stream().synchronize();
             settings.commonOutput().send(linear.weightName(), MemorySegment.ofArray(bytes));
-        }
-    }
-
-    /**
-     * An expert, and the tokens of all devices.
-     *
-     * @param seen of them, those that come to it
-     */
-    private record Expert(int number, FeedForward feedForward, long seen, long all) {
-
-        ExpertTokens tokens(Stage stage) {
-            return new ExpertTokens(stage, seen, all);
         }
     }
 

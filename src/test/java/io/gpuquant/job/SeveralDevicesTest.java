@@ -41,18 +41,18 @@ class SeveralDevicesTest {
 
     private static final Path TOKENIZER = Path.of("datasets/demo-llama");
 
-    /** Values that feed one input feature each, so that AWQ scales all there is to scale. */
+    /** Attention with biases, and values that feed one input feature each, so that AWQ scales all there is to scale. */
     private static final String SIZES = """
             {"hidden_size": 64, "intermediate_size": 64, "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 32,
              "vocab_size": 1024, "max_position_embeddings": 32, "bos_token_id": 0, "torch_dtype": "float16",
-             "model_type": "%s", "num_hidden_layers": %d, "num_local_experts": 6, "num_experts_per_tok": 1}""";
+             "model_type": "%s", "num_hidden_layers": %d, "attention_bias": true, "num_experts": 6,
+             "num_experts_per_tok": 1, "moe_intermediate_size": 32}""";
 
     @TempDir
     Path folder;
 
     private final List<MemoryPlan> plans = new ArrayList<>();
 
-    /** Queries, keys and values have biases in qwen2; mixtral has experts. */
     private enum Method {
         GPTQ,
         AWQ_BY_MODULE,
@@ -82,8 +82,8 @@ class SeveralDevicesTest {
             for (String norm : List.of("input", "post_attention")) {
                 model = uneven(model, "model.layers." + layer + "." + norm + "_layernorm.weight");
             }
-            if (type.equals("mixtral")) {
-                model = unpopular(model, "model.layers." + layer + ".block_sparse_moe.gate.weight");
+            if (type.equals("qwen3_moe")) {
+                model = unpopular(model, "model.layers." + layer + ".mlp.gate.weight");
             }
         }
         Path written = model.write(Files.createDirectories(folder.resolve("model")));
@@ -118,10 +118,10 @@ class SeveralDevicesTest {
     @ParameterizedTest
     @CsvSource({
         "GPTQ, qwen2, 3",
-        "GPTQ, mixtral, 2",
+        "GPTQ, qwen3_moe, 2",
         "AWQ_BY_MODULE, qwen2, 2",
         "AWQ_BY_GRAM, qwen2, 3",
-        "AWQ_BY_MODULE, mixtral, 2"
+        "AWQ_BY_MODULE, qwen3_moe, 2"
     })
     void errAsLittleAsOneAndAlwaysTheSame(Method method, String type, int count) throws IOException {
         Path model = model(type, 1);
@@ -141,7 +141,7 @@ class SeveralDevicesTest {
         }
         assertThat(mean(together)).isCloseTo(mean(alone), within(1e-3 * mean(alone)));
         assertAlike(together.scales(), alone.scales());
-        assertExpertsAreCounted(together, type.equals("mixtral"));
+        assertExpertsAreCounted(together, type.equals("qwen3_moe"));
         assertHolds(together, count);
     }
 
@@ -194,7 +194,7 @@ class SeveralDevicesTest {
     /** Which of them rounds a linear changes no byte. */
     @Test
     void roundingToNearestNeedsNoData() throws IOException {
-        Path model = model("mixtral", 1);
+        Path model = model("qwen3_moe", 1);
         for (int count : new int[] {1, 3}) {
             QuantizationJobOptions options = new QuantizationJobOptions(
                     model,
@@ -215,9 +215,10 @@ class SeveralDevicesTest {
                 .hasSameBinaryContentAs(folder.resolve("rtn1").resolve("model.safetensors"));
     }
 
+    /** What all devices have in memory is what one of them has written: else a resumed run would go on with something else. */
     @Test
     void anUnfinishedRunIsResumedByAsManyDevicesOnly() throws IOException {
-        Path model = model("qwen2", 2);
+        Path model = model("qwen3_moe", 2);
         assertThatThrownBy(() -> run(Method.AWQ_BY_GRAM, model, () -> hosts(2), "out", failingAfterLayer(1)))
                 .hasMessage("enough");
         AtomicInteger lost = new AtomicInteger(-1);
