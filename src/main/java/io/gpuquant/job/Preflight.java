@@ -101,6 +101,9 @@ final class Preflight {
                             + "); give the original checkpoint");
                 });
         ModelStructure structure = ModelStructure.of(config);
+        if (options.importance().isPresent()) {
+            ImportanceOutput.requireNames(structure);
+        }
         PackedScheme scheme = scheme(options, structure, modelType.apply(structure));
         List<LinearDecision> decisions = LinearDecision.ofStages(structure, scheme::obstacle);
         List<LinearSpec> quantized = decisions.stream()

@@ -26,6 +26,7 @@ import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Plans the memory of a calibration run by running a layer of it on a {@link BookkeepingDevice}: the code that will allocate
@@ -111,8 +112,10 @@ record Rehearsal(
                         structure.config().hiddenSize(),
                         loaded -> prefetch ? Optional.of(Objects.requireNonNull(following.get())) : Optional.empty(),
                         true);
+                ImportanceWatch importance =
+                        options.importance().isPresent() ? new ImportanceWatch(device, structure.config()) : null;
                 LayerQuantizer quantizer =
-                        settings(device, kinds, loader, source).quantizer(options)) {
+                        settings(device, kinds, loader, source, importance).quantizer(options)) {
             int[] ids = new int[chunking.sequenceLength()];
             pass.embed(source, sequence -> ids);
             for (DecoderLayer layer : kinds) {
@@ -120,14 +123,21 @@ record Rehearsal(
                 device.enter("loading weights");
                 long before = device.operations();
                 quantizer.quantize(layer, pass);
+                if (importance != null) {
+                    importance.close();
+                }
                 operations += (device.operations() - before)
                         * layersLike(layer)
                         / structure.layers().size();
             }
             loader.close();
+            LayerReplay replay = new LayerReplay(options.method(), Optional.ofNullable(importance));
             for (DecoderLayer layer : kinds) {
                 device.enter("resuming");
-                pass.run(layer, source);
+                replay.run(pass, layer, source, () -> source);
+                if (importance != null) {
+                    importance.close();
+                }
             }
         }
         return new MemoryPlan(
@@ -135,7 +145,11 @@ record Rehearsal(
     }
 
     private QuantizerSettings settings(
-            BookkeepingDevice device, List<DecoderLayer> kinds, LayerLoader loader, WeightSource source) {
+            BookkeepingDevice device,
+            List<DecoderLayer> kinds,
+            LayerLoader loader,
+            WeightSource source,
+            @Nullable ImportanceWatch importance) {
         return new QuantizerSettings(
                 device,
                 scheme,
@@ -146,6 +160,7 @@ record Rehearsal(
                 structure.config().family(),
                 report -> {},
                 observer -> new Announcer(device, kinds, observer),
+                Optional.ofNullable(importance),
                 seat.count() == 1 ? Peers.NONE : new AbsentPeers(device, seat));
     }
 
