@@ -2,6 +2,7 @@ package io.gpuquant.job;
 
 import io.gpuquant.InputException;
 import io.gpuquant.UsageException;
+import io.gpuquant.format.SourceCheckpoint;
 import io.gpuquant.gguf.GgufLayout;
 import io.gpuquant.gguf.GgufType;
 import io.gpuquant.gguf.GgufValue;
@@ -36,11 +37,7 @@ final class GgufPreflight {
      * @throws InputException when the model cannot be written as GGUF
      */
     static GgufPlan plan(GgufOptions options, Checkpoint checkpoint, ModelConfig config, Importance importance) {
-        config.quantizationConfig().ifPresent(existing -> {
-            throw new InputException(options.model() + " is already quantized ("
-                    + existing.path("quant_method").asText("method not given")
-                    + "); give the original checkpoint");
-        });
+        SourceCheckpoint.requirePlainOrFp8(config.quantizationConfig(), options.model());
         List<TensorRecipe> recipes = TensorMap.of(config, checkpoint.tensors());
         Preflight.requireTensors(ModelStructure.of(config), checkpoint);
         recipes.forEach(recipe -> recipe.sources().forEach(source -> requireFloats(checkpoint, source)));

@@ -49,6 +49,7 @@ public final class ImportanceJob {
     public ImportanceMatrix run() {
         ImportanceOutput.requireFile("--out", options.output());
         ModelConfig config = ModelConfig.read(options.model());
+        SourceCheckpoint.requirePlainOrFp8(config.quantizationConfig(), options.model());
         ModelStructure structure = ModelStructure.of(config);
         try (Checkpoint checkpoint =
                 SourceCheckpoint.open(options.model(), config.quantizationConfig(), config.dtype())) {

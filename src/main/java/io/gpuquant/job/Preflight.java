@@ -93,13 +93,7 @@ final class Preflight {
      */
     static Choices choose(
             QuantizationJobOptions options, ModelConfig config, Function<ModelStructure, DType> modelType) {
-        config.quantizationConfig()
-                .filter(existing -> !SourceCheckpoint.canRestore(existing, options.model()))
-                .ifPresent(existing -> {
-                    throw new InputException(options.model() + " is already quantized ("
-                            + existing.path("quant_method").asText("method not given")
-                            + "); give the original checkpoint");
-                });
+        SourceCheckpoint.requirePlainOrFp8(config.quantizationConfig(), options.model());
         ModelStructure structure = ModelStructure.of(config);
         if (options.importance().isPresent()) {
             ImportanceOutput.requireNames(structure);
