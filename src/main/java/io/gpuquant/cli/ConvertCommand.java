@@ -56,8 +56,9 @@ final class ConvertCommand implements Callable<Integer> {
     @Option(
             names = "--dtype",
             paramLabel = "F16|BF16|F32",
-            description = "The type of tensors of a GGUF file when it is dequantized; an FP8 checkpoint gets its own back."
-                    + " Default: F16.")
+            description =
+                    "The type of tensors of a GGUF file when it is dequantized; an FP8 checkpoint gets its own back."
+                            + " Default: F16.")
     private @Nullable String dtype;
 
     @Option(

@@ -21,8 +21,8 @@ final class ImportanceText {
     /** A line that says where it is and of what. */
     String summary() {
         long pieces = matrix.origin().chunks();
-        return file + ": " + matrix.entries().size() + " weights, " + pieces + (pieces == 1 ? " piece of " : " pieces of ")
-                + matrix.origin().chunkSize() + " tokens";
+        return file + ": " + matrix.entries().size() + " weights, " + pieces
+                + (pieces == 1 ? " piece of " : " pieces of ") + matrix.origin().chunkSize() + " tokens";
     }
 
     /** A line that names experts which no token came to, if there are any. */

@@ -48,9 +48,8 @@ final class QuantizationRun {
         }
         double seconds = (System.nanoTime() - start) / 1e9;
         ImportanceMatrix matrix = result.importance();
-        Optional<ImportanceText> importance = matrix == null
-                ? Optional.empty()
-                : options.importance().map(file -> new ImportanceText(file, matrix));
+        Optional<ImportanceText> importance =
+                matrix == null ? Optional.empty() : options.importance().map(file -> new ImportanceText(file, matrix));
         if (run.json) {
             command.getOut().println(json(result, importance, seconds));
         } else {
@@ -60,8 +59,7 @@ final class QuantizationRun {
         return 0;
     }
 
-    private static void print(
-            JobResult result, Optional<ImportanceText> importance, double seconds, PrintWriter out) {
+    private static void print(JobResult result, Optional<ImportanceText> importance, double seconds, PrintWriter out) {
         TextTable table = new TextTable();
         table.row("output", result.output().toString());
         table.row(

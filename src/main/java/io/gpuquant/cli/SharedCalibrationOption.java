@@ -11,8 +11,9 @@ final class SharedCalibrationOption extends CalibrationOption {
     @Option(
             names = "--also-imatrix",
             paramLabel = "FILE",
-            description = "Write an importance matrix of the same pass over the text, too, for gpuquant gguf --imatrix and"
-                    + " for llama.cpp.")
+            description =
+                    "Write an importance matrix of the same pass over the text, too, for gpuquant gguf --imatrix and"
+                            + " for llama.cpp.")
     private @Nullable Path importance;
 
     @Override

@@ -60,9 +60,8 @@ final class AwqLayerQuantizer implements LayerQuantizer {
                     LayerObservation seen = new LayerObservation(
                             device, calibration.hidden().chunking(), this::isQuantized, this::isJudgedByModule)) {
                 try (Trace.Span span = device.trace().begin("observe layer")) {
-                    StageInputs watch = settings.importance()
-                            .<StageInputs>map(seen::then)
-                            .orElse(seen);
+                    StageInputs watch =
+                            settings.importance().<StageInputs>map(seen::then).orElse(seen);
                     pass.observe(weights, calibration.hidden(), watch, residual, routed);
                     seen.complete();
                 }

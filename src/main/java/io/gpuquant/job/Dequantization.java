@@ -40,7 +40,8 @@ public final class Dequantization {
         Optional<ObjectNode> quantization = config.quantizationConfig();
         if (quantization.filter(it -> SourceCheckpoint.canRestore(it, folder)).isEmpty()) {
             throw new UsageException("--to safetensors is for GGUF files and FP8 checkpoints, but " + folder + " is "
-                    + quantization.map(it -> it.path("quant_method").asText("of an unknown method"))
+                    + quantization
+                            .map(it -> it.path("quant_method").asText("of an unknown method"))
                             .orElse("not quantized")
                     + "; give another, or use gemm, gemv or compressed-tensors");
         }

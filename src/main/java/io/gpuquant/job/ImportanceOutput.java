@@ -49,8 +49,9 @@ final class ImportanceOutput {
     static void requireNames(ModelStructure structure) {
         for (LinearSpec linear : structure.linears()) {
             if (TensorMap.weightName(structure.config(), linear.name()).isEmpty()) {
-                throw new InputException(linear.name() + " has no name in llama.cpp that gpuquant knows, so an importance"
-                        + " matrix cannot speak of it; leave out " + SHARED_OPTION);
+                throw new InputException(
+                        linear.name() + " has no name in llama.cpp that gpuquant knows, so an importance"
+                                + " matrix cannot speak of it; leave out " + SHARED_OPTION);
             }
         }
     }

@@ -92,8 +92,7 @@ public final class QuantizationJob {
                 opened.devices().forEach(device -> listener.deviceOpened(device.info()));
                 LayerWalk.Calibration work = calibration == null ? null : planned(plan, calibration, opened.devices());
                 try (OutputFolder folder = OutputFolder.open(options.output())) {
-                    JobResult result =
-                            runOrDiscard(new Prepared(checkpoint, plan, calibration, work, opened, folder));
+                    JobResult result = runOrDiscard(new Prepared(checkpoint, plan, calibration, work, opened, folder));
                     folder.publish();
                     return result;
                 }

@@ -143,7 +143,9 @@ public record QuantizationJobOptions(
      * @param importance the file of an importance matrix that is to be made of what the pass sees anyway; null for none
      */
     public record Calibration(
-            @Nullable TextFile text, CalibrationOptions sampling, @Nullable Path importance) {
+            @Nullable TextFile text,
+            CalibrationOptions sampling,
+            @Nullable Path importance) {
 
         private static final Calibration NONE = new Calibration(null, new CalibrationOptions(2, 1, 0));
 

@@ -76,7 +76,8 @@ final class TokenTable {
     /** Sets a token that was added to a finished vocabulary; one that the model has no row for is left out. */
     void setAdded(int id, String text, boolean special, float score) {
         boolean isControl = special || LOOKS_SPECIAL.matcher(text).matches();
-        setIfThere(id, isControl ? text : text.replace(SPACE, " "), isControl ? Type.CONTROL : Type.USER_DEFINED, score);
+        setIfThere(
+                id, isControl ? text : text.replace(SPACE, " "), isControl ? Type.CONTROL : Type.USER_DEFINED, score);
     }
 
     /** The same for one that is of the text and nothing else. */

@@ -91,8 +91,8 @@ public final class Vocabulary {
         }
         TokenizerFiles.object(files.folder().resolve("added_tokens.json"))
                 .properties()
-                .forEach(token -> table.setUserDefined(
-                        token.getValue().asInt(-1), token.getKey(), TokenTable.NO_SCORE));
+                .forEach(
+                        token -> table.setUserDefined(token.getValue().asInt(-1), token.getKey(), TokenTable.NO_SCORE));
         files.settings()
                 .path("added_tokens_decoder")
                 .properties()

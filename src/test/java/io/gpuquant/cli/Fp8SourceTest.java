@@ -108,8 +108,8 @@ class Fp8SourceTest {
                 String name = info.name() + (source == Source.BLOCKS ? "_scale_inv" : "_scale");
                 HostTensor scales = stored.tensor(name);
                 for (long i = 0; i < info.shape().elementCount(); i++) {
-                    float scale = Elements.floatAt(
-                            scales.data(), scales.dtype(), source == Source.CHANNELS ? i / in : 0);
+                    float scale =
+                            Elements.floatAt(scales.data(), scales.dtype(), source == Source.CHANNELS ? i / in : 0);
                     float value = e4m3(codes.data().get(ValueLayout.JAVA_BYTE, i)) * scale;
                     assertThat(Elements.floatAt(weights.data(), DType.BF16, i))
                             .isEqualTo(BFloat16.toFloat(BFloat16.fromFloat(value)));
@@ -127,7 +127,8 @@ class Fp8SourceTest {
     private static float e4m3(byte code) {
         int exponent = code >> 3 & 15;
         float mantissa = code & 7;
-        double magnitude = exponent == 0 ? mantissa / 8 * Math.pow(2, -6) : (1 + mantissa / 8) * Math.pow(2, exponent - 7);
+        double magnitude =
+                exponent == 0 ? mantissa / 8 * Math.pow(2, -6) : (1 + mantissa / 8) * Math.pow(2, exponent - 7);
         return (float) (code < 0 ? -magnitude : magnitude);
     }
 
@@ -183,8 +184,8 @@ class Fp8SourceTest {
 
     private Path quantize(String command, Path model, String name) {
         Path made = folder.resolve(name);
-        List<Object> words = new ArrayList<>(
-                List.of(command.replace(" CALIBRATION", "").split(" ")));
+        List<Object> words =
+                new ArrayList<>(List.of(command.replace(" CALIBRATION", "").split(" ")));
         words.addAll(1, List.of(model, "--out", made, "--device", "host"));
         if (command.contains("CALIBRATION")) {
             words.addAll(List.of("--calibration", text, "--sequence-length", 32, "--samples", 2));
@@ -198,7 +199,17 @@ class Fp8SourceTest {
         List<Path> importance = new ArrayList<>();
         for (Path model : List.of(Source.CHANNELS.stored(), Source.CHANNELS.plain())) {
             Path file = folder.resolve(model.getParent().getFileName() + ".gguf");
-            CommandRun.of("imatrix", model, "--calibration", text, "--chunk-size", 32, "--out", file, "--device", "host")
+            CommandRun.of(
+                            "imatrix",
+                            model,
+                            "--calibration",
+                            text,
+                            "--chunk-size",
+                            32,
+                            "--out",
+                            file,
+                            "--device",
+                            "host")
                     .requireDone();
             importance.add(file);
         }
@@ -257,7 +268,17 @@ class Fp8SourceTest {
 
     private static double perplexity(Path model) {
         return CommandRun.of(
-                        "ppl", model, "--text", text, "--sequence-length", 32, "--tokens", 128, "--device", "host", "--json")
+                        "ppl",
+                        model,
+                        "--text",
+                        text,
+                        "--sequence-length",
+                        32,
+                        "--tokens",
+                        128,
+                        "--device",
+                        "host",
+                        "--json")
                 .requireDone()
                 .json()
                 .path("perplexity")
@@ -274,7 +295,8 @@ class Fp8SourceTest {
                     .requireRefused(3, quantized + " is already quantized (gptq); give the original checkpoint");
         }
         CommandRun.of("convert", quantized, "--to", "safetensors")
-                .requireRefused(2, "--to safetensors is for GGUF files and FP8 checkpoints, but " + quantized + " is gptq");
+                .requireRefused(
+                        2, "--to safetensors is for GGUF files and FP8 checkpoints, but " + quantized + " is gptq");
         CommandRun.of("convert", Source.BLOCKS.stored(), "--to", "safetensors", "--dtype", "F32")
                 .requireRefused(2, "--dtype is for GGUF files");
         CommandRun.of("convert", Source.BLOCKS.stored(), "--to", "gemm").requireRefused(3, "safetensors");

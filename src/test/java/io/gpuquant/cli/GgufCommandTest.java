@@ -236,7 +236,8 @@ class GgufCommandTest {
         Path made = folder.resolve("wide-model-Q4_K_M.gguf");
 
         CommandRun.of("convert", made, "--to", "gemm").requireRefused(2, "use --to safetensors");
-        CommandRun.of("convert", model, "--to", "safetensors").requireRefused(2, "is for GGUF files and FP8 checkpoints", "is not quantized");
+        CommandRun.of("convert", model, "--to", "safetensors")
+                .requireRefused(2, "is for GGUF files and FP8 checkpoints", "is not quantized");
         CommandRun.of("convert", made, "--to", "safetensors", "--dtype", "F8").requireRefused(2, "--dtype F8");
         CommandRun.of("convert", made, "--to", "safetensors", "--dtype", "bf16").requireDone();
         assertThat(folder.resolve("wide-model-Q4_K_M-safetensors").resolve("model.safetensors"))

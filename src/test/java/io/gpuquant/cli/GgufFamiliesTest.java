@@ -179,7 +179,8 @@ class GgufFamiliesTest {
         Path cut = folder.resolve("cut.gguf");
         CommandRun run = CommandRun.of("gguf", larger, "--type", "F16", "--out", cut, "--device", "host");
         assertThat(run.requireDone().err())
-                .contains("the embedding has " + (rows + 3) + " rows for " + rows + " tokens (vocab_size in config.json)");
+                .contains("the embedding has " + (rows + 3) + " rows for " + rows
+                        + " tokens (vocab_size in config.json)");
         assertThat(cut).hasSameBinaryContentAs(plain);
         CommandRun.of("verify", cut, "--source", larger).requireDone();
         CommandRun.of("gptq", larger, "--group-size", 32, "--device", "host").requireRefused(3, name + " has shape");

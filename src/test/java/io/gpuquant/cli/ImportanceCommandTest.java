@@ -117,12 +117,21 @@ class ImportanceCommandTest {
 
         assertThat(folder.resolve("awq.gguf")).hasSameBinaryContentAs(alone);
         assertThat(awq.out())
-                .containsPattern("(?m)^importance +" + folder.resolve("awq.gguf") + ": 14 weights, 1 piece of 32 tokens$");
+                .containsPattern(
+                        "(?m)^importance +" + folder.resolve("awq.gguf") + ": 14 weights, 1 piece of 32 tokens$");
         assertThat(gptq.json().path("importance").toString())
                 .isEqualTo("{\"output\":\"" + folder.resolve("gptq.gguf")
                         + "\",\"weights\":14,\"chunks\":1,\"chunk_size\":32,\"unseen\":[]}");
         CommandRun made = CommandRun.of(
-                "gguf", model, "--type", "Q4_0", "--imatrix", folder.resolve("gptq.gguf"), "--dry-run", "--device", "host");
+                "gguf",
+                model,
+                "--type",
+                "Q4_0",
+                "--imatrix",
+                folder.resolve("gptq.gguf"),
+                "--dry-run",
+                "--device",
+                "host");
         assertThat(made.requireDone().out() + made.err()).doesNotContain("importance matrix has nothing for");
     }
 

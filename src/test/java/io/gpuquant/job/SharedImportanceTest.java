@@ -81,14 +81,11 @@ class SharedImportanceTest {
     static void make() throws IOException {
         text = new TextFile(TinyModel.writeText(shared.resolve("text.jsonl")), "text");
         TinyModel.narrow().write(Model.DENSE.path());
-        Path experts = RandomModel.of(
-                        RandomModel.config("""
+        Path experts = RandomModel.of(RandomModel.config("""
                                 {"model_type": "mixtral", "hidden_size": 64, "intermediate_size": 64,
                                  "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 32, "vocab_size": 1024,
                                  "max_position_embeddings": 32, "bos_token_id": 0, "torch_dtype": "float16",
-                                 "num_hidden_layers": 2, "num_local_experts": 5, "num_experts_per_tok": 2}"""),
-                        DType.F16,
-                        1)
+                                 "num_hidden_layers": 2, "num_local_experts": 5, "num_experts_per_tok": 2}"""), DType.F16, 1)
                 .write(Files.createDirectories(Model.EXPERTS.path()));
         for (String file : TOKENIZER) {
             Files.copy(Model.DENSE.path().resolve(file), experts.resolve(file));
@@ -112,10 +109,10 @@ class SharedImportanceTest {
     private JobResult run(
             Method method, Model model, String output, String importance, int devices, JobListener listener) {
         Path file = importance.isEmpty() ? null : folder.resolve(importance);
-        Supplier<List<Device>> hosts = () -> Stream.generate(
-                        () -> (Device) HostDevice.open(new DeviceOptions(Long.MAX_VALUE, 1)))
-                .limit(devices)
-                .toList();
+        Supplier<List<Device>> hosts =
+                () -> Stream.generate(() -> (Device) HostDevice.open(new DeviceOptions(Long.MAX_VALUE, 1)))
+                        .limit(devices)
+                        .toList();
         return QuantizationJob.onSeveral(method.options(model.path(), folder.resolve(output), file), hosts, listener)
                 .run();
     }
@@ -212,7 +209,11 @@ class SharedImportanceTest {
     /** The run that was interrupted did not know that it would be wanted. */
     @ParameterizedTest
     @CsvSource({
-        "GPTQ, DENSE", "AWQ, DENSE", "AWQ_OF_THE_ORIGINAL, DENSE", "GPTQ, EXPERTS", "AWQ, EXPERTS",
+        "GPTQ, DENSE",
+        "AWQ, DENSE",
+        "AWQ_OF_THE_ORIGINAL, DENSE",
+        "GPTQ, EXPERTS",
+        "AWQ, EXPERTS",
     })
     void isTheSameAfterARunWasInterrupted(Method method, Model model) throws IOException {
         run(method, model, "whole", "whole.gguf");

@@ -325,15 +325,18 @@ class VocabularyTest {
                         + " adds the token '<s>', which the model has no row for; it is left out");
 
         assertThat(metadata(3, BYTE_LEVEL, "", "{}").warnings())
-                .containsExactly(folder.resolve("tokenizer.json")
-                        + " adds 3 tokens, '<|im_end|>' among them, which the model has no rows for; they are left out");
+                .containsExactly(
+                        folder.resolve("tokenizer.json")
+                                + " adds 3 tokens, '<|im_end|>' among them, which the model has no rows for; they are left out");
         assertThat(metadata(6, BYTE_LEVEL, "", "{}").warnings()).isEmpty();
 
         Files.write(folder.resolve("tokenizer.model"), sentencePieceModel());
         Files.writeString(folder.resolve("added_tokens.json"), "{\"extra\": 8}");
-        Vocabulary.Metadata pieces =
-                metadata(8, "", "{\"added_tokens_decoder\": {\"9\": {\"content\": \"<image>\", \"special\": true}}}", "{}");
-        assertThat(list(pieces.entries(), "tokens").toString()).contains("[PAD7]").doesNotContain("extra", "image");
+        Vocabulary.Metadata pieces = metadata(
+                8, "", "{\"added_tokens_decoder\": {\"9\": {\"content\": \"<image>\", \"special\": true}}}", "{}");
+        assertThat(list(pieces.entries(), "tokens").toString())
+                .contains("[PAD7]")
+                .doesNotContain("extra", "image");
         assertThat(pieces.warnings())
                 .containsExactly(folder.resolve("tokenizer.model")
                         + " adds 2 tokens, 'extra' among them, which the model has no rows for; they are left out");
