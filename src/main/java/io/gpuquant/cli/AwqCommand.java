@@ -28,7 +28,7 @@ final class AwqCommand implements Callable<Integer> {
     private final AwqOption method = new AwqOption();
 
     @Mixin
-    private final CalibrationOption calibration = new CalibrationOption();
+    private final CalibrationOption calibration = new SharedCalibrationOption();
 
     @Mixin
     private final ForwardDeviceOption device = new ForwardDeviceOption();

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** Options of what to calibrate with. */
-final class CalibrationOption {
+class CalibrationOption {
 
     @Option(
             names = "--calibration",

@@ -5,12 +5,14 @@ import io.gpuquant.UsageException;
 import io.gpuquant.evaluate.ReadableModel;
 import io.gpuquant.job.Conversion;
 import io.gpuquant.job.ConversionTarget;
+import io.gpuquant.job.Dequantization;
 import io.gpuquant.job.GgufToSafetensors;
 import io.gpuquant.job.Sizes;
 import io.gpuquant.tensor.DType;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
@@ -30,7 +32,7 @@ import picocli.CommandLine.Spec;
         sortOptions = false,
         description =
                 "Rewrites a quantized checkpoint (AWQ, GPTQ, compressed-tensors) in another layout without changing"
-                        + " a weight, or dequantizes a GGUF file.")
+                        + " a weight, or dequantizes a GGUF file or an FP8 checkpoint.")
 final class ConvertCommand implements Callable<Integer> {
 
     private static final String SAFETENSORS = "safetensors";
@@ -48,15 +50,16 @@ final class ConvertCommand implements Callable<Integer> {
             paramLabel = "gemm|gemv|compressed-tensors|safetensors",
             description =
                     "The layout: AWQ's gemm, which every engine reads, AWQ's gemv, or compressed-tensors; for a GGUF"
-                            + " file safetensors, which dequantizes it.")
+                            + " file or an FP8 checkpoint safetensors, which dequantizes it.")
     private String target = "";
 
     @Option(
             names = "--dtype",
             paramLabel = "F16|BF16|F32",
-            defaultValue = "F16",
-            description = "The type of dequantized tensors. Default: ${DEFAULT-VALUE}.")
-    private String dtype = "F16";
+            description =
+                    "The type of tensors of a GGUF file when it is dequantized; an FP8 checkpoint gets its own back."
+                            + " Default: F16.")
+    private @Nullable String dtype;
 
     @Option(
             names = "--tokenizer",
@@ -82,14 +85,11 @@ final class ConvertCommand implements Callable<Integer> {
         if (isGguf && !target.equals(SAFETENSORS)) {
             throw new UsageException("--to " + target + " is not for a GGUF file; use --to safetensors");
         }
-        if (!isGguf && target.equals(SAFETENSORS)) {
-            throw new UsageException(
-                    "--to safetensors is for GGUF files; give one, or use gemm, gemv or compressed-tensors");
-        }
         PrintWriter standard = spec.commandLine().getOut();
-        if (isGguf) {
-            GgufToSafetensors.Result result =
-                    new GgufToSafetensors(folder, output(), overwrite, type(), Optional.ofNullable(tokenizer)).run();
+        if (target.equals(SAFETENSORS)) {
+            GgufToSafetensors.Result result = isGguf
+                    ? new GgufToSafetensors(folder, output(), overwrite, type(), Optional.ofNullable(tokenizer)).run()
+                    : fp8().run();
             standard.println(run.json ? json(result) : text(result));
         } else {
             Conversion.Result result = new Conversion(folder, output(), overwrite, layout()).run();
@@ -104,17 +104,27 @@ final class ConvertCommand implements Callable<Integer> {
         return 0;
     }
 
+    private Dequantization fp8() {
+        if (dtype != null || tokenizer != null) {
+            throw new UsageException((dtype != null ? "--dtype" : "--tokenizer")
+                    + " is for GGUF files; leave it out, an FP8 checkpoint has its own");
+        }
+        return new Dequantization(folder, output(), overwrite);
+    }
+
     private ConversionTarget layout() {
         return Arrays.stream(ConversionTarget.values())
                 .filter(layout -> layout.optionName().equals(target))
                 .findFirst()
                 .orElseThrow(() -> new UsageException("--to " + target
-                        + " is not a layout; use gemm, gemv or compressed-tensors, or safetensors for a GGUF file"));
+                        + " is not a layout; use gemm, gemv or compressed-tensors, or safetensors for a GGUF file or an FP8"
+                        + " checkpoint"));
     }
 
     private DType type() {
+        String wanted = Objects.requireNonNullElse(dtype, "F16");
         return Stream.of(DType.F16, DType.BF16, DType.F32)
-                .filter(type -> type.name().equalsIgnoreCase(dtype))
+                .filter(type -> type.name().equalsIgnoreCase(wanted))
                 .findFirst()
                 .orElseThrow(() -> new UsageException("--dtype " + dtype + " is not F16, BF16 or F32"));
     }

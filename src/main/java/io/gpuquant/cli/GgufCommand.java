@@ -131,10 +131,11 @@ final class GgufCommand implements Callable<Integer> {
                 mix,
                 pure,
                 tensorTypes.stream().map(TypePlan.TypeOverride::parse).toList());
-        Path output = output(mix);
+        Path folder = ModelLocation.supported(spec, model);
         return new GgufOptions(
-                ModelLocation.supported(spec, model),
-                output,
+                folder,
+                name(),
+                output(mix),
                 overwrite,
                 request,
                 Optional.ofNullable(pre),
@@ -143,20 +144,25 @@ final class GgufCommand implements Callable<Integer> {
                 kernels);
     }
 
+    /** A model in the cache is called what it is called on the hub, any other after its folder. */
+    private String name() {
+        Path folder = model.toAbsolutePath().normalize().getFileName();
+        return ModelLocation.nameInCache(model)
+                .or(() -> Optional.ofNullable(folder).map(Path::toString))
+                .orElseThrow(() -> new UsageException(
+                        "no name for the output follows from " + model + "; give the path of a folder that has one"));
+    }
+
     private Path output(FileType mix) {
         if (out != null && !Files.isDirectory(out)) {
             return out;
         }
-        Path absolute = model.toAbsolutePath().normalize();
-        Optional<String> cached = ModelLocation.nameInCache(model);
-        Path name = absolute.getFileName();
-        if (name == null) {
-            throw new UsageException("no name for the output follows from " + model + "; give one with --out");
-        }
-        String file = cached.orElse(name.toString()) + "-" + mix + ".gguf";
+        String file = name() + "-" + mix + ".gguf";
         if (out != null) {
             return out.resolve(file);
         }
-        return cached.isPresent() ? Path.of("").toAbsolutePath().resolve(file) : absolute.resolveSibling(file);
+        return ModelLocation.nameInCache(model).isPresent()
+                ? Path.of("").toAbsolutePath().resolve(file)
+                : model.toAbsolutePath().normalize().resolveSibling(file);
     }
 }

@@ -29,7 +29,7 @@ final class GptqCommand implements Callable<Integer> {
     private final GptqOption method = new GptqOption();
 
     @Mixin
-    private final CalibrationOption calibration = new CalibrationOption();
+    private final CalibrationOption calibration = new SharedCalibrationOption();
 
     @Mixin
     private final ForwardDeviceOption device = new ForwardDeviceOption();

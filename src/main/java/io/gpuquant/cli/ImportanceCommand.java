@@ -1,7 +1,5 @@
 package io.gpuquant.cli;
 
-import com.fasterxml.jackson.databind.node.ArrayNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.UsageException;
 import io.gpuquant.calibration.TextFile;
 import io.gpuquant.gguf.ImportanceMatrix;
@@ -9,7 +7,6 @@ import io.gpuquant.job.ImportanceJob;
 import io.gpuquant.job.ImportanceOptions;
 import java.io.PrintWriter;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -104,28 +101,17 @@ final class ImportanceCommand implements Callable<Integer> {
         try (ProgressDisplay progress = new ProgressDisplay(spec.commandLine().getErr(), run.quiet)) {
             matrix = new ImportanceJob(options, device::open, progress).run();
         }
-        print(matrix, output);
+        print(new ImportanceText(output, matrix));
         return 0;
     }
 
-    private void print(ImportanceMatrix matrix, Path output) {
-        List<String> unseen = matrix.unseen();
+    private void print(ImportanceText made) {
         PrintWriter writer = spec.commandLine().getOut();
         if (run.json) {
-            ObjectNode json = Json.object()
-                    .put("output", output.toString())
-                    .put("weights", matrix.entries().size())
-                    .put("chunks", matrix.origin().chunks())
-                    .put("chunk_size", matrix.origin().chunkSize());
-            ArrayNode names = json.putArray("unseen");
-            unseen.forEach(names::add);
-            writer.println(Json.text(json));
+            writer.println(Json.text(made.json()));
         } else {
-            writer.println(output + ": " + matrix.entries().size() + " weights, "
-                    + matrix.origin().chunks() + " pieces of " + matrix.origin().chunkSize() + " tokens");
-            if (!unseen.isEmpty()) {
-                writer.println("no token came to " + String.join("; ", unseen));
-            }
+            writer.println(made.summary());
+            made.unseen().ifPresent(writer::println);
         }
         writer.flush();
     }

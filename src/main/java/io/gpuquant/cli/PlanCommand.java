@@ -52,7 +52,7 @@ final class PlanCommand implements Callable<Integer> {
     private final AwqOption awq = new AwqOption();
 
     @Mixin
-    private final CalibrationOption calibration = new CalibrationOption();
+    private final CalibrationOption calibration = new SharedCalibrationOption();
 
     @Mixin
     private final ForwardDeviceOption device = new ForwardDeviceOption();

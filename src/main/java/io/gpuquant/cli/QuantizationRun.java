@@ -3,6 +3,7 @@ package io.gpuquant.cli;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.calibration.CalibrationReport;
+import io.gpuquant.gguf.ImportanceMatrix;
 import io.gpuquant.job.JobResult;
 import io.gpuquant.job.QuantizationJob;
 import io.gpuquant.job.QuantizationJobOptions;
@@ -13,6 +14,7 @@ import java.io.PrintWriter;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 
@@ -45,16 +47,19 @@ final class QuantizationRun {
                     .run();
         }
         double seconds = (System.nanoTime() - start) / 1e9;
+        ImportanceMatrix matrix = result.importance();
+        Optional<ImportanceText> importance =
+                matrix == null ? Optional.empty() : options.importance().map(file -> new ImportanceText(file, matrix));
         if (run.json) {
-            command.getOut().println(json(result, seconds));
+            command.getOut().println(json(result, importance, seconds));
         } else {
-            print(result, seconds, command.getOut());
+            print(result, importance, seconds, command.getOut());
         }
         command.getOut().flush();
         return 0;
     }
 
-    private static void print(JobResult result, double seconds, PrintWriter out) {
+    private static void print(JobResult result, Optional<ImportanceText> importance, double seconds, PrintWriter out) {
         TextTable table = new TextTable();
         table.row("output", result.output().toString());
         table.row(
@@ -71,6 +76,7 @@ final class QuantizationRun {
         if (!result.scales().isEmpty()) {
             table.row("scales", scales(result.scales()));
         }
+        importance.ifPresent(made -> table.row("importance", made.summary()));
         table.row("verified", result.verifiedTensors() + " tensors read back");
         table.row(
                 "time",
@@ -78,6 +84,7 @@ final class QuantizationRun {
                         + (result.resumedLayers() > 0 ? ", after resuming at layer " + result.resumedLayers() : ""));
         table.row("device memory", Sizes.format(result.peakDeviceBytes()) + " at most");
         table.print(out);
+        importance.flatMap(ImportanceText::unseen).ifPresent(unseen -> out.println("note: " + unseen));
         result.reports().stream()
                 .filter(report -> !report.note().isEmpty())
                 .forEach(report -> out.println("note: " + report.name() + ": " + report.note()));
@@ -117,7 +124,7 @@ final class QuantizationRun {
                 + String.format(Locale.ROOT, "%.0f %% of the loss left on average", 100 * left);
     }
 
-    private static String json(JobResult result, double seconds) {
+    private static String json(JobResult result, Optional<ImportanceText> importance, double seconds) {
         ObjectNode json = Json.object();
         json.put("output", result.output().toString());
         json.put("method", result.plan().options().method().name());
@@ -130,6 +137,7 @@ final class QuantizationRun {
         json.put("peak_device_bytes", result.peakDeviceBytes());
         json.put("verified_tensors", result.verifiedTensors());
         addCalibration(json, result.calibration());
+        importance.ifPresent(made -> json.set("importance", made.json()));
         ArrayNode linears = json.putArray("linears");
         for (LinearReport report : result.reports()) {
             linears.addObject()

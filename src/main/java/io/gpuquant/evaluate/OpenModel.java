@@ -128,9 +128,15 @@ public final class OpenModel implements ReadableModel {
         return checkpoint.totalBytes();
     }
 
-    /** How many weights it has, counted in the tensors of its files; meaningful for a plain checkpoint. */
+    /** How many weights it has: those of all tensors of its files, or where these hold codes, those that the model calls for. */
     @Override
     public long weightCount() {
+        if (scheme.isPresent() || elements.isPresent()) {
+            return structure.tensors().stream()
+                    .distinct()
+                    .mapToLong(tensor -> (long) tensor.rows() * tensor.columns())
+                    .sum();
+        }
         return checkpoint.tensors().stream()
                 .mapToLong(tensor -> tensor.shape().elementCount())
                 .sum();

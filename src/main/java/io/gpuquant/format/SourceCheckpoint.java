@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.IntStream;
 
 /**
  * Opens checkpoints that are to be quantized. FP8 checkpoints, which some models are published as, are seen as they were: each
@@ -41,6 +42,19 @@ public final class SourceCheckpoint {
      */
     public static boolean canRestore(ObjectNode config, Path folder) {
         return scheme(config, folder, DType.BF16).isPresent();
+    }
+
+    /**
+     * Fails for a checkpoint that is quantized and cannot be seen as it was.
+     *
+     * @param config its {@code quantization_config}, if it has one
+     * @throws InputException that says so
+     */
+    public static void requirePlainOrFp8(Optional<ObjectNode> config, Path folder) {
+        config.filter(existing -> !canRestore(existing, folder)).ifPresent(existing -> {
+            throw new InputException(folder + " is already quantized ("
+                    + existing.path("quant_method").asText("method not given") + "); give the original checkpoint");
+        });
     }
 
     private static Optional<ElementScheme> scheme(ObjectNode config, Path folder, DType weightType) {
@@ -100,7 +114,7 @@ public final class SourceCheckpoint {
         int in = linear.in();
         HostTensor codes = linear.codes();
         MemorySegment decoded = Arena.ofAuto().allocate(dtype.bytes((long) linear.out() * in), Long.BYTES);
-        for (int row = 0; row < linear.out(); row++) {
+        IntStream.range(0, linear.out()).parallel().forEach(row -> {
             int firstTile = row / linear.scales().tileRows() * linear.across();
             for (int column = 0; column < in; column++) {
                 long index = (long) row * in + column;
@@ -108,7 +122,7 @@ public final class SourceCheckpoint {
                 float value = values[codes.data().get(ValueLayout.JAVA_BYTE, index) & 0xff];
                 Elements.setFloat(decoded, dtype, index, value * scale);
             }
-        }
+        });
         return decoded;
     }
 }

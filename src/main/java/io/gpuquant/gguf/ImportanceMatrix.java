@@ -90,6 +90,26 @@ public final class ImportanceMatrix {
             return counts.clone();
         }
 
+        /**
+         * What both have seen together.
+         *
+         * @param other of the same weight, and of other tokens
+         */
+        public Entry plus(Entry other) {
+            if (!other.name.equals(name) || other.sums.length != sums.length || other.columns != columns) {
+                throw new IllegalArgumentException(name + " and " + other.name + " are not the same weight");
+            }
+            return new Entry(name, columns, sumOf(sums, other.sums), sumOf(counts, other.counts));
+        }
+
+        private static float[] sumOf(float[] a, float[] b) {
+            float[] sum = new float[a.length];
+            for (int i = 0; i < sum.length; i++) {
+                sum[i] = a[i] + b[i];
+            }
+            return sum;
+        }
+
         /** Mean squares, {@code [matrices, columns]}; ones for an expert that no token came to. */
         public float[] means() {
             float[] means = new float[sums.length];

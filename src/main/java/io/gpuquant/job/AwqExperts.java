@@ -231,9 +231,12 @@ final class AwqExperts {
         DeviceMatrix sums = cleared("sums of inputs", AwqKernels.BANDS, inner.columns());
         try (var innerBuffer = inner.buffer();
                 var sumBuffer = sums.buffer()) {
+            settings.importance()
+                    .ifPresent(watch -> routed.forEach(expert.number(), (chunk, x) -> watch.add(feedForward.in(), x)));
             pass.activations(routed, expert.number(), weights.stage(feedForward.in()), (chunk, x) -> {
                 device.blas().addGram(device.stream(), x, inner);
                 kernels.addAbsoluteSums(x, sums);
+                settings.importance().ifPresent(watch -> watch.add(feedForward.out(), x));
             });
             complete(inner, feedForward.out());
             settings.peers().sum(sums);

@@ -11,6 +11,7 @@ import io.gpuquant.model.LayerWeights;
 import io.gpuquant.model.ModelFamily;
 import io.gpuquant.model.RoutedTokens;
 import io.gpuquant.model.Stage;
+import io.gpuquant.model.StageInputs;
 import io.gpuquant.model.StageWeights;
 import io.gpuquant.quantize.AwqOptions;
 import io.gpuquant.quantize.GramLoss;
@@ -63,7 +64,9 @@ final class AwqLayerQuantizer implements LayerQuantizer {
                             this::isQuantized,
                             this::isJudgedByModule)) {
                 try (Trace.Span span = device.trace().begin("observe layer")) {
-                    pass.observe(weights, calibration.hidden(), seen, residual, routed);
+                    StageInputs watch =
+                            settings.importance().<StageInputs>map(seen::then).orElse(seen);
+                    pass.observe(weights, calibration.hidden(), watch, residual, routed);
                     seen.complete();
                 }
                 quantize(weights, layer.attentionIn(), layer.attentionOut(), seen, pass);

@@ -8,6 +8,7 @@ import io.gpuquant.model.Embedding;
 import io.gpuquant.model.LayerPass;
 import io.gpuquant.model.LayerWeights;
 import io.gpuquant.model.ModelStructure;
+import io.gpuquant.model.StageInputs;
 import io.gpuquant.model.WeightSource;
 import io.gpuquant.tensor.DType;
 
@@ -63,6 +64,13 @@ final class CalibrationPass implements AutoCloseable {
     void run(DecoderLayer layer, WeightSource source) {
         try (LayerWeights weights = load(layer, source)) {
             pass.run(weights, hidden);
+        }
+    }
+
+    /** Runs a layer with weights that do not change, and shows what enters its linears. */
+    void observe(DecoderLayer layer, WeightSource source, StageInputs watch, LayerPass.Residual residual) {
+        try (LayerWeights weights = load(layer, source)) {
+            pass.observe(weights, hidden, watch, residual);
         }
     }
 

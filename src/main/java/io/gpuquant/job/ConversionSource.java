@@ -8,6 +8,7 @@ import io.gpuquant.evaluate.OpenModel;
 import io.gpuquant.format.GptqScheme;
 import io.gpuquant.format.PackedLinear;
 import io.gpuquant.format.PackedScheme;
+import io.gpuquant.format.SourceCheckpoint;
 import io.gpuquant.model.LinearSpec;
 import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.safetensors.TensorInfo;
@@ -62,6 +63,11 @@ record ConversionSource(
             if (!(config.path("quantization_config") instanceof ObjectNode quantization)) {
                 throw new InputException(
                         folder + " is not quantized; quantize it with gpuquant awq, gpuquant gptq or gpuquant rtn");
+            }
+            if (SourceCheckpoint.canRestore(quantization, folder)) {
+                throw new InputException(folder
+                        + " is an FP8 checkpoint, whose weights no layout of integer codes holds; dequantize it with"
+                        + " --to safetensors");
             }
             PackedScheme scheme = OpenModel.scheme(folder, quantization);
             requireUndamaged(checkpoint);

@@ -1,6 +1,5 @@
 package io.gpuquant.job;
 
-import io.gpuquant.InputException;
 import io.gpuquant.calibration.CalibrationSet;
 import io.gpuquant.calibration.TextFile;
 import io.gpuquant.calibration.TextTokenizer;
@@ -58,13 +57,7 @@ public final class ElementJob {
      */
     public ElementResult run() {
         ModelConfig config = ModelConfig.read(options.model());
-        config.quantizationConfig()
-                .filter(existing -> !SourceCheckpoint.canRestore(existing, options.model()))
-                .ifPresent(existing -> {
-                    throw new InputException(options.model() + " is already quantized ("
-                            + existing.path("quant_method").asText("method not given")
-                            + "); give the original checkpoint");
-                });
+        SourceCheckpoint.requirePlainOrFp8(config.quantizationConfig(), options.model());
         try (Checkpoint checkpoint =
                 SourceCheckpoint.open(options.model(), config.quantizationConfig(), config.dtype())) {
             ElementPlan plan = ElementPreflight.plan(options, checkpoint, config, maxShardBytes);

@@ -88,7 +88,7 @@ final class Fingerprint {
         }
         for (TensorInfo info : checkpoint.tensors()) {
             add(info.name(), info.dtype() + info.shape().toString());
-            HostTensor tensor = checkpoint.tensor(info.name());
+            HostTensor tensor = checkpoint.stored(info.name());
             long size = tensor.byteSize();
             long head = Math.min(size, SAMPLE);
             digest.update(tensor.data().asSlice(0, head).asByteBuffer());

@@ -2,6 +2,7 @@ package io.gpuquant.job;
 
 import io.gpuquant.calibration.CalibrationOptions;
 import io.gpuquant.device.Device;
+import io.gpuquant.format.SourceCheckpoint;
 import io.gpuquant.model.ModelConfig;
 import io.gpuquant.model.ModelStructure;
 import io.gpuquant.safetensors.Checkpoint;
@@ -84,7 +85,8 @@ public record Forecast(
                     Optional.empty(),
                     choices.warnings());
         }
-        try (Checkpoint checkpoint = Checkpoint.open(options.model())) {
+        try (Checkpoint checkpoint =
+                SourceCheckpoint.open(options.model(), config.quantizationConfig(), config.dtype())) {
             QuantizationPlan plan =
                     Preflight.plan(options, checkpoint, config, CheckpointLayout.DEFAULT_MAX_SHARD_BYTES);
             return new Forecast(

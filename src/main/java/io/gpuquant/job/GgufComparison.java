@@ -45,7 +45,7 @@ final class GgufComparison {
     Verification.Summary compare(int quantized) {
         ModelConfig config = ModelConfig.read(source.directory());
         List<TensorRecipe> recipes = TensorMap.of(config, source.tensors());
-        compareMetadata(Hyperparameters.read(config, source.directory(), FileType.F16, recipes));
+        compareMetadata(Hyperparameters.read(config, "", FileType.F16, recipes));
         for (TensorRecipe recipe : recipes) {
             compare(recipe);
         }

@@ -1,6 +1,7 @@
 package io.gpuquant.job;
 
 import io.gpuquant.device.Device;
+import io.gpuquant.format.SourceCheckpoint;
 import io.gpuquant.gguf.GgufLayout;
 import io.gpuquant.model.ModelConfig;
 import io.gpuquant.safetensors.Checkpoint;
@@ -46,9 +47,9 @@ public final class GgufJob {
      * @throws io.gpuquant.GpuQuantException when it cannot be done
      */
     public GgufPlan plan() {
-        try (Checkpoint checkpoint = Checkpoint.open(options.model())) {
-            return GgufPreflight.plan(
-                    options, checkpoint, ModelConfig.read(options.model()), Importance.read(options.importance()));
+        ModelConfig config = ModelConfig.read(options.model());
+        try (Checkpoint checkpoint = open(config)) {
+            return GgufPreflight.plan(options, checkpoint, config, Importance.read(options.importance()));
         }
     }
 
@@ -60,7 +61,7 @@ public final class GgufJob {
     public GgufResult run() {
         ModelConfig config = ModelConfig.read(options.model());
         Importance importance = Importance.read(options.importance());
-        try (Checkpoint checkpoint = Checkpoint.open(options.model())) {
+        try (Checkpoint checkpoint = open(config)) {
             GgufPlan plan = GgufPreflight.plan(options, checkpoint, config, importance);
             GgufOutput.check(plan);
             listener.planned(plan);
@@ -73,6 +74,10 @@ public final class GgufJob {
                 }
             }
         }
+    }
+
+    private Checkpoint open(ModelConfig config) {
+        return SourceCheckpoint.open(options.model(), config.quantizationConfig(), config.dtype());
     }
 
     private BlockQuantizer quantizer(Device device) {

@@ -10,6 +10,7 @@ import java.util.Optional;
  *
  * @param model the folder of the checkpoint
  * @param output the file to make; of a split set the name without its numbers
+ * @param name what the model is called
  * @param overwrite whether a file of that name may be replaced
  * @param types which tensor becomes what
  * @param preTokenizer llama.cpp's name of the pre-tokenizer, where it is not to be recognised
@@ -19,6 +20,7 @@ import java.util.Optional;
  */
 public record GgufOptions(
         Path model,
+        String name,
         Path output,
         boolean overwrite,
         TypePlan.Request types,

@@ -2,6 +2,7 @@ package io.gpuquant.job;
 
 import io.gpuquant.InputException;
 import io.gpuquant.UsageException;
+import io.gpuquant.format.SourceCheckpoint;
 import io.gpuquant.gguf.GgufLayout;
 import io.gpuquant.gguf.GgufType;
 import io.gpuquant.gguf.GgufValue;
@@ -36,23 +37,33 @@ final class GgufPreflight {
      * @throws InputException when the model cannot be written as GGUF
      */
     static GgufPlan plan(GgufOptions options, Checkpoint checkpoint, ModelConfig config, Importance importance) {
-        config.quantizationConfig().ifPresent(existing -> {
-            throw new InputException(options.model() + " is already quantized ("
-                    + existing.path("quant_method").asText("method not given")
-                    + "); give the original checkpoint");
-        });
+        SourceCheckpoint.requirePlainOrFp8(config.quantizationConfig(), options.model());
         List<TensorRecipe> recipes = TensorMap.of(config, checkpoint.tensors());
-        Preflight.requireTensors(ModelStructure.of(config), checkpoint);
+        ModelStructure structure = ModelStructure.of(config);
+        long embeddingRows = checkpoint
+                .find(structure.embedding())
+                .filter(info -> info.shape().rank() == 2)
+                .map(info -> info.shape().extent(0))
+                .filter(stored -> TensorMap.embeddingRows(config, stored) == config.vocabSize())
+                .orElse((long) config.vocabSize());
+        Preflight.requireTensors(structure, checkpoint, embeddingRows);
         recipes.forEach(recipe -> recipe.sources().forEach(source -> requireFloats(checkpoint, source)));
         TypePlan types = TypePlan.of(
                 options.types(),
                 mixModel(config, recipes, importance),
                 recipes.stream().map(TensorRecipe::spec).toList());
         Map<String, GgufValue> metadata =
-                new LinkedHashMap<>(Hyperparameters.read(config, options.model(), options.mix(), recipes));
-        metadata.putAll(Vocabulary.read(options.model(), config.raw(), config.vocabSize(), options.preTokenizer()));
+                new LinkedHashMap<>(Hyperparameters.read(config, options.name(), options.mix(), recipes));
+        Vocabulary.Metadata tokenizer =
+                Vocabulary.read(options.model(), config.raw(), config.vocabSize(), options.preTokenizer());
+        metadata.putAll(tokenizer.entries());
         metadata.putAll(importance.metadata());
         List<String> warnings = new ArrayList<>(Hyperparameters.warnings(config));
+        warnings.addAll(tokenizer.warnings());
+        if (embeddingRows > config.vocabSize()) {
+            warnings.add("the embedding has " + embeddingRows + " rows for " + config.vocabSize()
+                    + " tokens (vocab_size in config.json); the rest is left out");
+        }
         warnings.addAll(unmatched(options, recipes));
         warnings.addAll(unweighed(types, importance));
         return new GgufPlan(

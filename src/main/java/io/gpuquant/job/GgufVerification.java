@@ -56,7 +56,7 @@ public final class GgufVerification {
             if (source.isEmpty()) {
                 return new Verification.Summary(set.tensors().size(), quantized, 0, 0, "");
             }
-            try (Checkpoint original = Checkpoint.open(source.get())) {
+            try (Checkpoint original = Verification.original(source.get())) {
                 return new GgufComparison(set, original).compare(quantized);
             }
         }

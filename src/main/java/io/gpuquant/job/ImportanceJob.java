@@ -18,7 +18,6 @@ import io.gpuquant.model.OutputHead;
 import io.gpuquant.model.Stage;
 import io.gpuquant.model.WeightSource;
 import io.gpuquant.safetensors.Checkpoint;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -48,8 +47,9 @@ public final class ImportanceJob {
      * @throws io.gpuquant.GpuQuantException when it cannot be done; nothing is written then
      */
     public ImportanceMatrix run() {
-        requireFile(options.output());
+        ImportanceOutput.requireFile("--out", options.output());
         ModelConfig config = ModelConfig.read(options.model());
+        SourceCheckpoint.requirePlainOrFp8(config.quantizationConfig(), options.model());
         ModelStructure structure = ModelStructure.of(config);
         try (Checkpoint checkpoint =
                 SourceCheckpoint.open(options.model(), config.quantizationConfig(), config.dtype())) {
@@ -70,14 +70,6 @@ public final class ImportanceJob {
         }
     }
 
-    private static void requireFile(Path output) {
-        Path parent = output.toAbsolutePath().getParent();
-        if (Files.isDirectory(output) || parent == null || !Files.isDirectory(parent)) {
-            throw new UsageException(
-                    "--out " + output + " is not the name of a file in a folder that exists; give another");
-        }
-    }
-
     private ConnectedText read(ModelConfig config) {
         if (options.chunkSize() > config.maxPositionEmbeddings()) {
             throw new UsageException("--chunk-size " + options.chunkSize() + " is more than the "
@@ -91,16 +83,15 @@ public final class ImportanceJob {
     private List<ImportanceMatrix.Entry> pass(
             Device device, ModelStructure structure, WeightSource source, TokenSequences sequences) {
         List<ImportanceMatrix.Entry> entries = new ArrayList<>();
-        try (OriginalPass pass = new OriginalPass(device, structure, source, sequences)) {
+        try (OriginalPass pass = new OriginalPass(device, structure, source, sequences);
+                ImportanceWatch watch = new ImportanceWatch(device, structure.config())) {
             for (DecoderLayer layer : structure.layers()) {
-                try (ImportanceWatch watch = new ImportanceWatch(device, structure.config())) {
-                    pass.observe(layer, watch);
-                    entries.addAll(watch.entries(layer.stages()));
-                }
+                pass.observe(layer, watch);
+                entries.addAll(watch.takeEntries(layer.stages()));
                 listener.layerDone(layer.index() + 1, structure.layers().size());
             }
             if (options.processOutput() && !structure.isTied()) {
-                entries.addAll(outputHead(device, structure, source, pass));
+                entries.addAll(outputHead(device, structure, source, pass, watch));
             }
         }
         return entries;
@@ -108,7 +99,7 @@ public final class ImportanceJob {
 
     /** A tied head is the embedding, of which llama.cpp knows no importance. */
     private static List<ImportanceMatrix.Entry> outputHead(
-            Device device, ModelStructure structure, WeightSource source, OriginalPass pass) {
+            Device device, ModelStructure structure, WeightSource source, OriginalPass pass, ImportanceWatch watch) {
         ModelConfig config = structure.config();
         Stage stage = new Stage(
                 Stage.Kind.MLP_OUT,
@@ -117,8 +108,7 @@ public final class ImportanceJob {
                         config.hiddenSize(),
                         config.vocabSize(),
                         false)));
-        try (OutputHead head = new OutputHead(device, structure, source, pass.operandType());
-                ImportanceWatch watch = new ImportanceWatch(device, config)) {
+        try (OutputHead head = new OutputHead(device, structure, source, pass.operandType())) {
             Chunking chunking = pass.hidden().chunking();
             for (int chunk = 0; chunk < chunking.count(); chunk++) {
                 DeviceMatrix rows = pass.hidden().open(chunk);
@@ -127,7 +117,7 @@ public final class ImportanceJob {
                     watch.input(stage, chunk, head.normalize(piece));
                 }
             }
-            return watch.entries(List.of(stage));
+            return watch.takeEntries(List.of(stage));
         }
     }
 

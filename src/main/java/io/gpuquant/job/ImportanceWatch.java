@@ -18,7 +18,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** Sums the squares of what enters the linears of a layer, feature by feature, under the names that llama.cpp has for them. */
+/**
+ * Sums the squares of what enters the linears of layer after layer, feature by feature, under the names that llama.cpp has for
+ * them.
+ */
 final class ImportanceWatch implements StageInputs, AutoCloseable {
 
     private final Device device;
@@ -45,6 +48,11 @@ final class ImportanceWatch implements StageInputs, AutoCloseable {
 
     @Override
     public void input(Stage stage, int block, DeviceMatrix x) {
+        add(stage, x);
+    }
+
+    /** Adds the squares of some tokens. @param x the input of the stage's linears, [tokens, in] */
+    void add(Stage stage, DeviceMatrix x) {
         Sums sum = sums.computeIfAbsent(stage, key -> new Sums(cleared(key.in())));
         kernels.addSquareSums(x, sum.bands);
         sum.tokens += x.rows();
@@ -58,12 +66,12 @@ final class ImportanceWatch implements StageInputs, AutoCloseable {
     }
 
     /**
-     * What was summed; experts that no token came to count none.
+     * What was summed since the last call; experts that no token came to count none.
      *
-     * @param stages all that there are
+     * @param stages all that there are in the layer
      * @throws InputException when an input was not finite
      */
-    List<ImportanceMatrix.Entry> entries(List<Stage> stages) {
+    List<ImportanceMatrix.Entry> takeEntries(List<Stage> stages) {
         Map<String, TreeMap<Integer, Part>> parts = new TreeMap<>();
         for (Stage stage : stages) {
             Part part = part(stage);
@@ -75,6 +83,7 @@ final class ImportanceWatch implements StageInputs, AutoCloseable {
         }
         List<ImportanceMatrix.Entry> entries = new ArrayList<>();
         parts.forEach((name, experts) -> entries.add(entry(name, List.copyOf(experts.values()))));
+        close();
         return entries;
     }
 
@@ -120,5 +129,6 @@ final class ImportanceWatch implements StageInputs, AutoCloseable {
     @Override
     public void close() {
         sums.values().forEach(sum -> sum.bands.buffer().close());
+        sums.clear();
     }
 }

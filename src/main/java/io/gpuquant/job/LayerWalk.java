@@ -4,6 +4,7 @@ import io.gpuquant.calibration.TokenSequences;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.Trace;
 import io.gpuquant.evaluate.PackedWeights;
+import io.gpuquant.gguf.ImportanceMatrix;
 import io.gpuquant.model.CheckpointWeights;
 import io.gpuquant.model.DecoderLayer;
 import io.gpuquant.model.LayerLoader;
@@ -38,6 +39,7 @@ final class LayerWalk {
     private final Journal journal;
     private final JobListener listener;
     private final ModelStructure structure;
+    private final List<ImportanceMatrix.Entry> importance = new ArrayList<>();
 
     LayerWalk(
             List<Device> devices,
@@ -73,15 +75,16 @@ final class LayerWalk {
      * Does all layers.
      *
      * @param calibration what to calibrate with; null for a method that needs no data
+     * @return what was seen of the importance of inputs, where that was asked for
      */
-    void run(@Nullable Calibration calibration) {
+    List<ImportanceMatrix.Entry> run(@Nullable Calibration calibration) {
         int done = journal.layers().size();
         // What was copied before has its checksums in the output, not in a layer's entry.
         Map<String, Long> copied = output.takeChecksums();
         for (Journal.LayerEntry entry : journal.layers()) {
             entry.checksums().keySet().forEach(writer::markWritten);
         }
-        if (done < structure.layers().size()) {
+        if (done < structure.layers().size() || plan.options().importance().isPresent()) {
             try (ResultWriter results = new ResultWriter(output);
                     DeviceGroup group = new DeviceGroup(devices);
                     Workers workers = new Workers(group, results, calibration)) {
@@ -90,6 +93,7 @@ final class LayerWalk {
             }
         }
         output.restore(copied);
+        return List.copyOf(importance);
     }
 
     private void walk(
@@ -105,6 +109,7 @@ final class LayerWalk {
                 group.forEach(device -> workers.of(device).pass(layer));
                 layerDone(layer.index() + 1);
             }
+            importance.addAll(workers.importance());
         }
     }
 
@@ -130,6 +135,14 @@ final class LayerWalk {
             return workers.get(device);
         }
 
+        /** What all of them have seen together of the importance of the last layer's inputs. */
+        List<ImportanceMatrix.Entry> importance() {
+            return workers.stream()
+                    .map(worker -> worker.seen)
+                    .reduce(LayerWalk::together)
+                    .orElseThrow();
+        }
+
         /** What all of them report of a layer, linears in the layer's order. */
         LayerQuantizer.Reports takeReports(DecoderLayer layer) {
             List<LayerQuantizer.Reports> all = workers.stream()
@@ -150,6 +163,15 @@ final class LayerWalk {
         }
     }
 
+    private static List<ImportanceMatrix.Entry> together(
+            List<ImportanceMatrix.Entry> some, List<ImportanceMatrix.Entry> others) {
+        List<ImportanceMatrix.Entry> both = new ArrayList<>();
+        for (int i = 0; i < some.size(); i++) {
+            both.add(some.get(i).plus(others.get(i)));
+        }
+        return both;
+    }
+
     /** A device with its share of the calibration sequences. */
     private final class Worker implements AutoCloseable {
 
@@ -159,6 +181,8 @@ final class LayerWalk {
         private final LayerLoader loader;
         private final LayerQuantizer quantizer;
         private final @Nullable CalibrationPass calibration;
+        private final Optional<ImportanceWatch> watch;
+        private List<ImportanceMatrix.Entry> seen = List.of();
 
         Worker(int index, Peers peers, ResultOutput results, @Nullable MemoryPlan memory) {
             device = devices.get(index);
@@ -175,6 +199,7 @@ final class LayerWalk {
                     structure.config().hiddenSize(),
                     LayerWalk.this::after,
                     memory != null && memory.prefetch());
+            watch = plan.options().importance().map(file -> new ImportanceWatch(device, structure.config()));
             quantizer = settings(peers, results).quantizer(plan.options());
         }
 
@@ -190,6 +215,7 @@ final class LayerWalk {
                     structure.config().family(),
                     LayerWalk.this::linearDone,
                     observer -> new StageSpans(device.trace(), observer),
+                    watch,
                     peers);
         }
 
@@ -202,11 +228,18 @@ final class LayerWalk {
             try (Trace.Span span = device.trace().begin("layer " + layer.index())) {
                 quantizer.quantize(layer, calibration);
             }
+            takeSeen(layer);
         }
 
         /** Passes a layer that an earlier run has written. */
         void pass(DecoderLayer layer) {
-            Objects.requireNonNull(calibration).run(layer, plan.propagates() ? writtenWeights() : source);
+            new LayerReplay(plan.options().method(), watch)
+                    .run(Objects.requireNonNull(calibration), layer, source, this::writtenWeights);
+            takeSeen(layer);
+        }
+
+        private void takeSeen(DecoderLayer layer) {
+            seen = watch.map(all -> all.takeEntries(layer.stages())).orElse(List.of());
         }
 
         private WeightSource writtenWeights() {
@@ -217,6 +250,7 @@ final class LayerWalk {
         @Override
         public void close() {
             quantizer.close();
+            watch.ifPresent(ImportanceWatch::close);
             loader.close();
             if (calibration != null) {
                 calibration.close();

@@ -7,7 +7,6 @@ import io.gpuquant.model.ActivationStore.Placement;
 import io.gpuquant.model.Chunking;
 import io.gpuquant.model.DecoderLayer;
 import io.gpuquant.model.LayerPass;
-import io.gpuquant.model.LayerWeights;
 import io.gpuquant.model.ModelStructure;
 import io.gpuquant.model.StageInputs;
 import io.gpuquant.model.WeightSource;
@@ -56,10 +55,7 @@ final class OriginalPass implements AutoCloseable {
 
     /** Passes a layer, the one after the last that was passed, and shows what enters its linears. */
     void observe(DecoderLayer layer, StageInputs watch) {
-        try (LayerWeights weights = new LayerWeights(
-                device, layer, source, operandType, structure.config().hiddenSize())) {
-            pass.layers().observe(weights, pass.hidden(), watch, LayerPass.Residual.UPDATED);
-        }
+        pass.observe(layer, source, watch, LayerPass.Residual.UPDATED);
     }
 
     /** The residual stream after the last layer that was passed. */

@@ -93,14 +93,11 @@ final class Preflight {
      */
     static Choices choose(
             QuantizationJobOptions options, ModelConfig config, Function<ModelStructure, DType> modelType) {
-        config.quantizationConfig()
-                .filter(existing -> !SourceCheckpoint.canRestore(existing, options.model()))
-                .ifPresent(existing -> {
-                    throw new InputException(options.model() + " is already quantized ("
-                            + existing.path("quant_method").asText("method not given")
-                            + "); give the original checkpoint");
-                });
+        SourceCheckpoint.requirePlainOrFp8(config.quantizationConfig(), options.model());
         ModelStructure structure = ModelStructure.of(config);
+        if (options.importance().isPresent()) {
+            ImportanceOutput.requireNames(structure);
+        }
         PackedScheme scheme = scheme(options, structure, modelType.apply(structure));
         List<LinearDecision> decisions = LinearDecision.ofStages(structure, scheme::obstacle);
         List<LinearSpec> quantized = decisions.stream()
@@ -122,14 +119,26 @@ final class Preflight {
 
     /** Every tensor the model needs must be there, in the shape config.json says; the rest is copied without a look. */
     static void requireTensors(ModelStructure structure, Checkpoint checkpoint) {
+        requireTensors(structure, checkpoint, structure.config().vocabSize());
+    }
+
+    /**
+     * The same.
+     *
+     * @param embeddingRows rows of the embedding, where they are others than config.json says
+     */
+    static void requireTensors(ModelStructure structure, Checkpoint checkpoint, long embeddingRows) {
         ModelConfig config = structure.config();
         int hidden = config.hiddenSize();
         if (config.experts().isPresent()) {
             refuseStackedExperts(checkpoint);
         }
-        requireTensor(checkpoint, structure.embedding(), Shape.of(config.vocabSize(), hidden));
+        requireTensor(checkpoint, structure.embedding(), Shape.of(embeddingRows, hidden));
         requireTensor(checkpoint, structure.finalNorm().tensor(), Shape.of(hidden));
-        requireTensor(checkpoint, structure.outputHead(), Shape.of(config.vocabSize(), hidden));
+        requireTensor(
+                checkpoint,
+                structure.outputHead(),
+                Shape.of(structure.isTied() ? embeddingRows : config.vocabSize(), hidden));
         structure.layers().forEach(layer -> {
             LayerNorms norms = layer.norms();
             norms.ofStream().forEach(norm -> requireTensor(checkpoint, norm.tensor(), Shape.of(hidden)));

@@ -1,11 +1,13 @@
 package io.gpuquant.job;
 
+import io.gpuquant.calibration.CalibrationReport;
 import io.gpuquant.calibration.CalibrationSet;
 import io.gpuquant.calibration.TextFile;
 import io.gpuquant.calibration.TextTokenizer;
 import io.gpuquant.calibration.TokenSequences;
 import io.gpuquant.device.Device;
 import io.gpuquant.format.SourceCheckpoint;
+import io.gpuquant.gguf.ImportanceMatrix;
 import io.gpuquant.model.ModelConfig;
 import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.safetensors.CheckpointLayout;
@@ -67,6 +69,7 @@ public final class QuantizationJob {
      * @throws io.gpuquant.GpuQuantException when it cannot be done; what was finished is kept for the next run
      */
     public JobResult run() {
+        ImportanceOutput.check(options);
         ModelConfig config = ModelConfig.read(options.model());
         try (Checkpoint checkpoint =
                 SourceCheckpoint.open(options.model(), config.quantizationConfig(), config.dtype())) {
@@ -86,7 +89,7 @@ public final class QuantizationJob {
                 opened.devices().forEach(device -> listener.deviceOpened(device.info()));
                 LayerWalk.Calibration work = calibration == null ? null : planned(plan, calibration, opened.devices());
                 try (OutputFolder folder = OutputFolder.open(options.output())) {
-                    JobResult result = runOrDiscard(checkpoint, plan, calibration, work, opened, folder);
+                    JobResult result = runOrDiscard(new Prepared(checkpoint, plan, calibration, work, opened, folder));
                     folder.publish();
                     return result;
                 }
@@ -121,16 +124,20 @@ public final class QuantizationJob {
         return new LayerWalk.Calibration(sequences, memory);
     }
 
-    /** A folder without a finished layer is of no use to the next run. */
-    private JobResult runOrDiscard(
+    /** What a run needs once it has been found that it can be done. */
+    private record Prepared(
             Checkpoint checkpoint,
             QuantizationPlan plan,
             @Nullable CalibrationSet calibration,
             LayerWalk.@Nullable Calibration work,
             OpenDevices opened,
-            OutputFolder folder) {
+            OutputFolder folder) {}
+
+    /** A folder without a finished layer is of no use to the next run. */
+    private JobResult runOrDiscard(Prepared prepared) {
+        OutputFolder folder = prepared.folder();
         try {
-            return run(checkpoint, plan, calibration, work, opened, folder);
+            return run(prepared);
         } catch (RuntimeException | Error failure) {
             if (Journal.layersIn(folder.partial()) == 0) {
                 folder.discard();
@@ -139,14 +146,10 @@ public final class QuantizationJob {
         }
     }
 
-    private JobResult run(
-            Checkpoint checkpoint,
-            QuantizationPlan plan,
-            @Nullable CalibrationSet calibration,
-            LayerWalk.@Nullable Calibration work,
-            OpenDevices opened,
-            OutputFolder folder) {
-        String fingerprint = fingerprint(checkpoint, calibration, opened);
+    private JobResult run(Prepared prepared) {
+        QuantizationPlan plan = prepared.plan();
+        OutputFolder folder = prepared.folder();
+        String fingerprint = fingerprint(prepared);
         boolean resume = canResume(folder, fingerprint);
         if (!resume) {
             int lost = Journal.layersIn(folder.partial());
@@ -165,21 +168,37 @@ public final class QuantizationJob {
             }
             int resumedLayers = journal.layers().size();
             TensorOutput output = new TensorOutput(writer::write);
-            CopiedTensors.copy(checkpoint, plan, output);
-            new LayerWalk(opened.devices(), plan, checkpoint, writer, output, journal, listener).run(work);
-            return finish(plan, calibration, opened, folder, writer, output, journal, resumedLayers);
+            CopiedTensors.copy(prepared.checkpoint(), plan, output);
+            LayerWalk walk = new LayerWalk(
+                    prepared.opened().devices(), plan, prepared.checkpoint(), writer, output, journal, listener);
+            ImportanceMatrix importance = importance(prepared.calibration(), walk.run(prepared.work()));
+            return finish(prepared, writer, output, journal, resumedLayers, importance);
         }
     }
 
+    private @Nullable ImportanceMatrix importance(
+            @Nullable CalibrationSet calibration, List<ImportanceMatrix.Entry> seen) {
+        if (options.importance().isEmpty() || calibration == null) {
+            return null;
+        }
+        CalibrationReport report = calibration.report();
+        return new ImportanceMatrix(
+                new ImportanceMatrix.Origin(
+                        List.of(String.valueOf(report.file().getFileName())),
+                        report.sequencesUsed(),
+                        report.sequenceLength()),
+                seen);
+    }
+
     private JobResult finish(
-            QuantizationPlan plan,
-            @Nullable CalibrationSet calibration,
-            OpenDevices opened,
-            OutputFolder folder,
+            Prepared prepared,
             CheckpointWriter writer,
             TensorOutput output,
             Journal journal,
-            int resumedLayers) {
+            int resumedLayers,
+            @Nullable ImportanceMatrix importance) {
+        QuantizationPlan plan = prepared.plan();
+        Path partial = prepared.folder().partial();
         LayerQuantizer.Reports reports = new LayerQuantizer.Reports(
                 journal.layers().stream()
                         .flatMap(entry -> entry.reports().stream())
@@ -189,20 +208,24 @@ public final class QuantizationJob {
                         .toList());
         var checksums = output.takeChecksums();
         journal.layers().forEach(entry -> checksums.putAll(entry.checksums()));
-        SideFiles.write(plan, reports, checksums, folder.partial());
+        SideFiles.write(plan, reports, checksums, partial);
         writer.finish();
         listener.verifying();
-        int verified = new Verification(folder.partial()).checkWritten(checksums);
+        int verified = new Verification(partial).checkWritten(checksums);
+        if (importance != null) {
+            options.importance().ifPresent(importance::write);
+        }
         return new JobResult(
                 options.output(),
                 plan,
                 reports.linears(),
                 reports.scales(),
-                calibration == null ? null : calibration.report(),
+                prepared.calibration() == null ? null : prepared.calibration().report(),
+                importance,
                 resumedLayers,
                 plan.sourceBytes(),
                 plan.layout().totalBytes(),
-                opened.peakBytes(),
+                prepared.opened().peakBytes(),
                 verified);
     }
 
@@ -211,12 +234,17 @@ public final class QuantizationJob {
         return existing.isPresent() && existing.get().equals(fingerprint);
     }
 
-    /** Everything that the output depends on. */
-    private String fingerprint(Checkpoint checkpoint, @Nullable CalibrationSet calibration, OpenDevices opened) {
+    /**
+     * Everything that the output depends on. An importance matrix does not count: layers that are done are passed through in
+     * any case, and show then what they showed at first.
+     */
+    private String fingerprint(Prepared prepared) {
+        CalibrationSet calibration = prepared.calibration();
+        OpenDevices opened = prepared.opened();
         Path model = options.model();
         return new Fingerprint()
                 .add(model.resolve("config.json"))
-                .add(checkpoint)
+                .add(prepared.checkpoint())
                 .add("method", options.method().decisive())
                 .add("bits", options.bits())
                 .add("group size", options.groupSize())

@@ -5,6 +5,7 @@ import io.gpuquant.calibration.TextFile;
 import io.gpuquant.format.PackedFormat;
 import io.gpuquant.model.ModelConfig;
 import java.nio.file.Path;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,6 +26,11 @@ public record QuantizationJobOptions(
         boolean symmetric,
         PackedFormat version) {
 
+    /** Where to write an importance matrix of the calibration pass; empty where none is wanted. */
+    public Optional<Path> importance() {
+        return Optional.ofNullable(method.calibrationOrNull()).map(Calibration::importance);
+    }
+
     /** What differs from method to method. */
     public sealed interface MethodOptions {
 
@@ -34,6 +40,11 @@ public record QuantizationJobOptions(
         /** What to calibrate with; null for methods that need no data. */
         default @Nullable Calibration calibrationOrNull() {
             return null;
+        }
+
+        /** Whether layers are calibrated with what the quantized layers before them give. */
+        default boolean propagates() {
+            return true;
         }
 
         /** Everything that decides the output but the calibration text, in words. */
@@ -109,6 +120,11 @@ public record QuantizationJobOptions(
         }
 
         @Override
+        public boolean propagates() {
+            return propagate;
+        }
+
+        @Override
         public Calibration calibrationOrNull() {
             return calibration;
         }
@@ -124,10 +140,19 @@ public record QuantizationJobOptions(
      *
      * @param text null for the text that comes with gpuquant
      * @param sampling how much of it; the sequence length is capped by what the model can take
+     * @param importance the file of an importance matrix that is to be made of what the pass sees anyway; null for none
      */
-    public record Calibration(@Nullable TextFile text, CalibrationOptions sampling) {
+    public record Calibration(
+            @Nullable TextFile text,
+            CalibrationOptions sampling,
+            @Nullable Path importance) {
 
         private static final Calibration NONE = new Calibration(null, new CalibrationOptions(2, 1, 0));
+
+        /** Without an importance matrix. */
+        public Calibration(@Nullable TextFile text, CalibrationOptions sampling) {
+            this(text, sampling, null);
+        }
 
         /** How much of the text a model can take. */
         CalibrationOptions samplingFor(ModelConfig config) {

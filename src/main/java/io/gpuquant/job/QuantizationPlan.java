@@ -47,11 +47,6 @@ public record QuantizationPlan(
                 .collect(Collectors.toSet());
     }
 
-    /** Whether layers are calibrated with what the quantized layers before them give. */
-    boolean propagates() {
-        return !(options.method() instanceof QuantizationJobOptions.Awq awq) || awq.propagate();
-    }
-
     /**
      * Names of the tensors that are not quantized, but changed by the method and written with their layer: norms that AWQ
      * folds scales into, routers that see their results, and biases of linears that it divides.

@@ -1,13 +1,16 @@
 package io.gpuquant.job;
 
 import io.gpuquant.device.Device;
+import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.format.PackedScheme;
 import io.gpuquant.kernels.QuantizationGrid;
 import io.gpuquant.model.DecoderLayer;
 import io.gpuquant.model.LayerWeights;
 import io.gpuquant.model.LinearSpec;
 import io.gpuquant.model.ModelFamily;
+import io.gpuquant.model.Stage;
 import io.gpuquant.model.StageObserver;
+import io.gpuquant.model.StageWeights;
 import io.gpuquant.quantize.AwqOptions;
 import io.gpuquant.quantize.GptqMethod;
 import io.gpuquant.quantize.GptqOptions;
@@ -15,6 +18,7 @@ import io.gpuquant.quantize.LinearReport;
 import io.gpuquant.quantize.QuantizationMethod;
 import io.gpuquant.quantize.RoundToNearest;
 import io.gpuquant.tensor.DType;
+import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Predicate;
@@ -29,6 +33,7 @@ import java.util.function.UnaryOperator;
  * @param family decides what AWQ scales
  * @param listener is told of each linear that is done
  * @param watch goes between a pass and what sees the inputs of its stages
+ * @param importance is shown the inputs of all stages too, if there is one
  * @param peers the other devices that calibrate with this one
  */
 record QuantizerSettings(
@@ -41,6 +46,7 @@ record QuantizerSettings(
         ModelFamily family,
         Consumer<LinearReport> listener,
         UnaryOperator<StageObserver> watch,
+        Optional<ImportanceWatch> importance,
         Peers peers) {
 
     /** This device's share of the work. */
@@ -91,7 +97,26 @@ record QuantizerSettings(
         StageWriter writer = StageWriter.of(device, scheme, output);
         QuantizationMethod withoutData = rounding(options, QuantizationGrid.Search.MIN_MAX);
         return new StagewiseQuantizer(
-                loader, new StageQuantizer(device, method, withoutData, writer, isQuantized, listener, peers), watch);
+                loader,
+                new StageQuantizer(device, method, withoutData, writer, isQuantized, listener, peers),
+                observer -> watch.apply(importance
+                        .<StageObserver>map(seen -> new WatchedStages(seen, observer))
+                        .orElse(observer)));
+    }
+
+    /** Has importance summed beside what the quantizer of stages wants of the same inputs. */
+    private record WatchedStages(ImportanceWatch importance, StageObserver observer) implements StageObserver {
+
+        @Override
+        public void input(Stage stage, DeviceMatrix x) {
+            importance.add(stage, x);
+            observer.input(stage, x);
+        }
+
+        @Override
+        public void inputsComplete(StageWeights weights) {
+            observer.inputsComplete(weights);
+        }
     }
 
     private RoundToNearest rounding(QuantizationJobOptions options, QuantizationGrid.Search search) {

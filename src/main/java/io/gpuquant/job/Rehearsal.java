@@ -137,7 +137,10 @@ record Rehearsal(
                         structure.config().hiddenSize(),
                         loaded -> prefetch ? Optional.of(Objects.requireNonNull(following.get())) : Optional.empty(),
                         true);
-                LayerQuantizer quantizer = settings(device, kinds, loader, source, peers(device, chunking))
+                ImportanceWatch importance =
+                        options.importance().isPresent() ? new ImportanceWatch(device, structure.config()) : null;
+                LayerQuantizer quantizer = settings(
+                                device, kinds, loader, source, Optional.ofNullable(importance), peers(device, chunking))
                         .quantizer(options)) {
             int[] ids = new int[chunking.sequenceLength()];
             pass.embed(source, sequence -> ids);
@@ -146,14 +149,21 @@ record Rehearsal(
                 device.enter("loading weights");
                 long before = device.operations();
                 quantizer.quantize(layer, pass);
+                if (importance != null) {
+                    importance.close();
+                }
                 operations += (device.operations() - before)
                         * layersLike(layer)
                         / structure.layers().size();
             }
             loader.close();
+            LayerReplay replay = new LayerReplay(options.method(), Optional.ofNullable(importance));
             for (DecoderLayer layer : kinds) {
                 device.enter("resuming");
-                pass.run(layer, source);
+                replay.run(pass, layer, source, () -> source);
+                if (importance != null) {
+                    importance.close();
+                }
             }
         }
         return new MemoryPlan(
@@ -161,7 +171,12 @@ record Rehearsal(
     }
 
     private QuantizerSettings settings(
-            BookkeepingDevice device, List<DecoderLayer> kinds, LayerLoader loader, WeightSource source, Peers peers) {
+            BookkeepingDevice device,
+            List<DecoderLayer> kinds,
+            LayerLoader loader,
+            WeightSource source,
+            Optional<ImportanceWatch> importance,
+            Peers peers) {
         return new QuantizerSettings(
                 device,
                 scheme,
@@ -172,6 +187,7 @@ record Rehearsal(
                 structure.config().family(),
                 report -> {},
                 observer -> new Announcer(device, kinds, observer),
+                importance,
                 peers);
     }
 

@@ -85,7 +85,7 @@ public final class Verification {
     }
 
     /** A source whose own weights are FP8 is compared with as it was. */
-    private static Checkpoint original(Path source) {
+    static Checkpoint original(Path source) {
         if (!Files.isRegularFile(source.resolve("config.json"))) {
             return Checkpoint.open(source);
         }

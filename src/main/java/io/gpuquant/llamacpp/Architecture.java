@@ -48,6 +48,11 @@ enum Architecture {
         return this == LLAMA;
     }
 
+    /** Whether rows of the embedding behind the vocabulary are left out. */
+    boolean cutsEmbedding() {
+        return this == GEMMA3;
+    }
+
     /** Whether norms are stored as one more than the checkpoint's weights. */
     boolean addsOneToNorms() {
         return this == GEMMA || this == GEMMA2 || this == GEMMA3;

@@ -11,7 +11,6 @@ import io.gpuquant.gguf.GgufValue;
 import io.gpuquant.model.ExpertShape;
 import io.gpuquant.model.ModelConfig;
 import io.gpuquant.model.RopeScaling;
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -38,14 +37,14 @@ public final class Hyperparameters {
     /**
      * The entries of a file's metadata, those of the tokenizer excepted.
      *
-     * @param folder the checkpoint's, whose name is taken for that of the model
+     * @param name what the model is called, such as {@code my-model_7b}
      * @param tensors all tensors of the file, for its size
      * @throws InputException when llama.cpp would compute something else than the checkpoint means
      */
     public static Map<String, GgufValue> read(
-            ModelConfig config, Path folder, FileType type, List<TensorRecipe> tensors) {
+            ModelConfig config, String name, FileType type, List<TensorRecipe> tensors) {
         Hyperparameters parameters = new Hyperparameters(config);
-        parameters.addGeneral(folder, type, tensors);
+        parameters.addGeneral(name, type, tensors);
         parameters.addShape();
         parameters.addRope();
         parameters.addAttention();
@@ -66,19 +65,18 @@ public final class Hyperparameters {
                 : List.of();
     }
 
-    private void addGeneral(Path folder, FileType type, List<TensorRecipe> tensors) {
+    private void addGeneral(String name, FileType type, List<TensorRecipe> tensors) {
         entries.put("general.architecture", text(architecture.id()));
         entries.put("general.type", text("model"));
-        entries.put("general.name", text(modelName(folder)));
+        entries.put("general.name", text(title(name)));
         entries.put("general.size_label", text(sizeLabel(tensors)));
         entries.put("general.file_type", count(type.id()));
         entries.put("general.quantization_version", count(2));
     }
 
     /** {@code my-model_7b} becomes {@code My Model 7b}. */
-    private static String modelName(Path folder) {
-        Path name = folder.toAbsolutePath().normalize().getFileName();
-        return Arrays.stream((name == null ? "model" : name.toString()).split("[-_ ]+"))
+    private static String title(String name) {
+        return Arrays.stream(name.split("[-_ ]+"))
                 .filter(word -> !word.isEmpty())
                 .map(word -> word.substring(0, 1).toUpperCase(Locale.ROOT) + word.substring(1))
                 .collect(Collectors.joining(" "));

@@ -106,6 +106,16 @@ public final class TensorMap {
         return within.map(name -> "blk." + layer.group(1) + "." + name + ".weight");
     }
 
+    /**
+     * How many rows of a checkpoint's embedding a file has: all of them, but for families whose checkpoints may have more than
+     * config.json has tokens.
+     *
+     * @param stored rows that the checkpoint has
+     */
+    public static long embeddingRows(ModelConfig config, long stored) {
+        return Architecture.of(config).cutsEmbedding() ? Math.min(stored, config.vocabSize()) : stored;
+    }
+
     private void add(TensorInfo tensor) {
         String name = tensor.name();
         if (name.endsWith(".rotary_emb.inv_freq") || (name.equals("lm_head.weight") && config.tieWordEmbeddings())) {
@@ -149,6 +159,9 @@ public final class TensorMap {
 
     private TensorRecipe recipe(String name, TensorInfo tensor) {
         List<Long> extents = reversed(tensor.shape());
+        if (name.equals(OUTER.get("model.embed_tokens.weight")) && extents.size() == 2) {
+            extents.set(1, embeddingRows(config, extents.get(1)));
+        }
         boolean isNorm = name.contains("_norm.weight");
         GgmlType kept =
                 extents.size() == 1 || isNorm || name.contains("ffn_gate_inp.") ? GgmlType.F32 : plain(tensor.dtype());

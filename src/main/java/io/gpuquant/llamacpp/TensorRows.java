@@ -4,13 +4,15 @@ import io.gpuquant.llamacpp.TensorRecipe.Content;
 import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.Elements;
+import io.gpuquant.tensor.HostTensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The rows of a tensor of a GGUF file before they are quantized, made from the checkpoint as they are asked for: one or more
- * matrices of equal shape, one for each expert where there are experts.
+ * matrices of equal shape, one for each expert where there are experts. For use by one thread.
  */
 public final class TensorRows {
 
@@ -19,6 +21,9 @@ public final class TensorRows {
     private final int columns;
     private final int rows;
     private final int matrices;
+
+    /** Where the last rows were from: a tensor that is computed is computed once. */
+    private @Nullable HostTensor open;
 
     /**
      * @param checkpoint has what the recipe is made of
@@ -86,11 +91,20 @@ public final class TensorRows {
 
     private MemorySegment slice(String source, int first, int count) {
         long rowBytes = typeOf(source).bytes(columns);
-        return checkpoint.tensor(source).data().asSlice(first * rowBytes, count * rowBytes);
+        return data(source).asSlice(first * rowBytes, count * rowBytes);
+    }
+
+    private MemorySegment data(String source) {
+        HostTensor tensor = open;
+        if (tensor == null || !tensor.name().equals(source)) {
+            tensor = checkpoint.tensor(source);
+            open = tensor;
+        }
+        return tensor.data();
     }
 
     private MemorySegment permuted(Content.PermutedHeads permuted, int first, int count, Arena arena) {
-        MemorySegment data = checkpoint.tensor(permuted.source()).data();
+        MemorySegment data = data(permuted.source());
         // The rows of a bias are its elements.
         boolean isVector = recipe.extents().size() == 1;
         int all = isVector ? columns : rows;
@@ -104,7 +118,7 @@ public final class TensorRows {
     }
 
     private MemorySegment plusOne(Content.PlusOne plus, int first, int count, Arena arena) {
-        MemorySegment data = checkpoint.tensor(plus.source()).data();
+        MemorySegment data = data(plus.source());
         DType type = typeOf(plus.source());
         long elements = (long) count * columns;
         MemorySegment target = arena.allocate(DType.F32.bytes(elements), Float.BYTES);

@@ -10,6 +10,8 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
 import java.util.regex.Pattern;
 
 /** Tokens by id, with their types and scores. Ids that the tokenizer does not use get a name of their own, because the model has rows for them. */
@@ -40,6 +42,7 @@ final class TokenTable {
     private final String[] texts;
     private final Type[] types;
     private final float[] scores;
+    private final Map<Integer, String> beyond = new TreeMap<>();
 
     /**
      * @param source the file that names the tokens, for messages
@@ -70,13 +73,37 @@ final class TokenTable {
         scores[id] = score;
     }
 
-    /** Sets a token that was added to a finished vocabulary. */
+    /** Sets a token that was added to a finished vocabulary; one that the model has no row for is left out. */
     void setAdded(int id, String text, boolean special, float score) {
-        if (special || LOOKS_SPECIAL.matcher(text).matches()) {
-            set(id, text, Type.CONTROL, score);
+        boolean isControl = special || LOOKS_SPECIAL.matcher(text).matches();
+        setIfThere(
+                id, isControl ? text : text.replace(SPACE, " "), isControl ? Type.CONTROL : Type.USER_DEFINED, score);
+    }
+
+    /** The same for one that is of the text and nothing else. */
+    void setUserDefined(int id, String text, float score) {
+        setIfThere(id, text, Type.USER_DEFINED, score);
+    }
+
+    private void setIfThere(int id, String text, Type type, float score) {
+        if (id >= texts.length) {
+            beyond.put(id, text);
         } else {
-            set(id, text.replace(SPACE, " "), Type.USER_DEFINED, score);
+            set(id, text, type, score);
         }
+    }
+
+    /** A sentence about tokens that are left out, if there are any. */
+    Optional<String> warning() {
+        if (beyond.isEmpty()) {
+            return Optional.empty();
+        }
+        String first = Quoted.text(beyond.values().iterator().next());
+        return Optional.of(
+                beyond.size() == 1
+                        ? source + " adds the token " + first + ", which the model has no row for; it is left out"
+                        : source + " adds " + beyond.size() + " tokens, " + first
+                                + " among them, which the model has no rows for; they are left out");
     }
 
     void setType(int id, Type type) {

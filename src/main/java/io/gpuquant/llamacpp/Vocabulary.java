@@ -5,6 +5,7 @@ import io.gpuquant.InputException;
 import io.gpuquant.gguf.GgufValue;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -23,6 +24,7 @@ public final class Vocabulary {
     private static final String PREFIX = "tokenizer.ggml.";
 
     private final TokenizerFiles files;
+    private final List<String> warnings = new ArrayList<>();
     private final int size;
     private final Optional<String> pre;
 
@@ -41,13 +43,26 @@ public final class Vocabulary {
      * @param pre the name of the pre-tokenizer, where it is not to be recognised
      * @throws InputException when there is no tokenizer, it is damaged, or llama.cpp has none of its kind
      */
-    public static Map<String, GgufValue> read(Path folder, JsonNode config, int size, Optional<String> pre) {
+    public static Metadata read(Path folder, JsonNode config, int size, Optional<String> pre) {
         TokenizerFiles files = TokenizerFiles.read(folder, config);
         Vocabulary vocabulary = new Vocabulary(files, size, pre);
         Map<String, GgufValue> entries = new LinkedHashMap<>(vocabulary.tokens());
         entries.putAll(SpecialTokens.read(files, size));
         entries.putAll(ChatTemplates.read(files));
-        return entries;
+        return new Metadata(entries, vocabulary.warnings);
+    }
+
+    /**
+     * What a file says of its tokenizer.
+     *
+     * @param warnings what of the checkpoint's tokenizer it leaves out, a sentence each
+     */
+    public record Metadata(Map<String, GgufValue> entries, List<String> warnings) {
+
+        public Metadata {
+            entries = Collections.unmodifiableMap(new LinkedHashMap<>(entries));
+            warnings = List.copyOf(warnings);
+        }
     }
 
     private Map<String, GgufValue> tokens() {
@@ -76,8 +91,8 @@ public final class Vocabulary {
         }
         TokenizerFiles.object(files.folder().resolve("added_tokens.json"))
                 .properties()
-                .forEach(token -> table.set(
-                        token.getValue().asInt(-1), token.getKey(), TokenTable.Type.USER_DEFINED, TokenTable.NO_SCORE));
+                .forEach(
+                        token -> table.setUserDefined(token.getValue().asInt(-1), token.getKey(), TokenTable.NO_SCORE));
         files.settings()
                 .path("added_tokens_decoder")
                 .properties()
@@ -101,6 +116,7 @@ public final class Vocabulary {
     }
 
     private Map<String, GgufValue> pieces(TokenTable table, boolean addsSpace) {
+        table.warning().ifPresent(warnings::add);
         Map<String, GgufValue> entries = new LinkedHashMap<>();
         entries.put(PREFIX + "model", GgufValue.text("llama"));
         entries.put(PREFIX + "pre", GgufValue.text(pre.orElse("default")));
@@ -168,6 +184,7 @@ public final class Vocabulary {
                 .properties()
                 .forEach(token -> table.set(token.getValue().asInt(-1), token.getKey(), TokenTable.Type.NORMAL, 0));
         addAddedTokens(table, 0);
+        table.warning().ifPresent(warnings::add);
         List<String> merges = merges("\u0120");
         if (merges.isEmpty()) {
             throw new InputException(files.tokenizerFile()

@@ -8,6 +8,14 @@ public interface StageInputs {
     /** Nobody looks. */
     StageInputs IGNORED = (stage, chunk, x) -> {};
 
+    /** Shows the same to another afterwards. */
+    default StageInputs then(StageInputs other) {
+        return (stage, block, x) -> {
+            input(stage, block, x);
+            other.input(stage, block, x);
+        };
+    }
+
     /**
      * Called once per block of tokens and stage.
      *

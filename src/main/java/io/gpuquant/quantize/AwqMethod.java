@@ -11,6 +11,7 @@ import io.gpuquant.kernels.ScaleKernels.Factors;
 import io.gpuquant.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -63,8 +64,8 @@ public final class AwqMethod {
         WeightedNorms norms = new WeightedNorms(device);
         double[] before = norms.of(task, task.weights(), gram);
         int dead = countZeros(gram);
-        Scales in = new Scales(device, "scales of inputs", fold.inputScales());
-        Scales out = new Scales(device, "scales of outputs", fold.outputScales());
+        Scales in = new Scales(device, "scales of inputs", task.in(), fold.inputScales());
+        Scales out = new Scales(device, "scales of outputs", task.weights().rows(), fold.outputScales());
         try (in;
                 out) {
             scaling.scale(task.weights(), in.times(), out.over(), task.weights());
@@ -131,18 +132,19 @@ public final class AwqMethod {
         return reports;
     }
 
-    /** Scales on the device, or none. */
+    /** Scales on the device: ones where there are none, so that what is held does not depend on what a search has found. */
     private static final class Scales implements AutoCloseable {
 
-        private final @Nullable DeviceMatrix values;
+        private final DeviceMatrix values;
 
-        Scales(Device device, String name, float @Nullable [] scales) {
-            if (scales == null) {
-                values = null;
-                return;
+        Scales(Device device, String name, int count, float @Nullable [] scales) {
+            float[] factors = scales;
+            if (factors == null) {
+                factors = new float[count];
+                Arrays.fill(factors, 1);
             }
-            values = DeviceMatrix.allocate(device, name, DType.F32, 1, scales.length);
-            device.stream().copyToDevice(MemorySegment.ofArray(scales), values);
+            values = DeviceMatrix.allocate(device, name, DType.F32, 1, count);
+            device.stream().copyToDevice(MemorySegment.ofArray(factors), values);
         }
 
         Factors times() {
@@ -155,9 +157,7 @@ public final class AwqMethod {
 
         @Override
         public void close() {
-            if (values != null) {
-                values.buffer().close();
-            }
+            values.buffer().close();
         }
     }
 }

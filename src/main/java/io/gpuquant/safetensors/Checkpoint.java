@@ -177,6 +177,15 @@ public final class Checkpoint implements AutoCloseable {
                 : new HostTensor(name, entry.info().dtype(), entry.info().shape(), derived.get());
     }
 
+    /**
+     * The tensor of this name as it lies in its file, also where another that is computed stands in its place.
+     *
+     * @throws InputException when there is none
+     */
+    public HostTensor stored(String name) {
+        return entry(name).file().tensor(name);
+    }
+
     /** Bytes of the elements of all tensors. */
     public long totalBytes() {
         return entries.values().stream()

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.gpuquant.gguf.GgufFile;
 import io.gpuquant.job.TinyModel;
 import io.gpuquant.tensor.DType;
 import java.io.IOException;
@@ -59,6 +60,21 @@ class GgufCommandTest {
                 .contains("mix Q4_K_M", "general.architecture", "'llama'", "1024 of STRING", "blk.*.attn_q.weight");
         run(model, "--type", "Q4_K_M").requireRefused(2, "exists already", "--overwrite");
         run(model, "--type", "Q4_K_M", "--overwrite").requireDone();
+    }
+
+    @Test
+    void modelsInTheCacheOfTheHubAreCalledAsThere() throws IOException {
+        Path snapshot = TinyModel.narrow()
+                .layers(1)
+                .write(Files.createDirectories(folder.resolve("models--org--some-model_7b/snapshots/0a1b2c")));
+
+        CommandRun named = run(snapshot, "--type", "F16", "--out", folder).requireDone();
+
+        Path made = folder.resolve("some-model_7b-F16.gguf");
+        assertThat(named.out()).contains(made.toString());
+        try (GgufFile file = GgufFile.open(made)) {
+            assertThat(file.text("general.name")).contains("Some Model 7b");
+        }
     }
 
     /** Kernels on the virtual GPU, and the processor's own code. */
@@ -220,7 +236,8 @@ class GgufCommandTest {
         Path made = folder.resolve("wide-model-Q4_K_M.gguf");
 
         CommandRun.of("convert", made, "--to", "gemm").requireRefused(2, "use --to safetensors");
-        CommandRun.of("convert", model, "--to", "safetensors").requireRefused(2, "is for GGUF files");
+        CommandRun.of("convert", model, "--to", "safetensors")
+                .requireRefused(2, "is for GGUF files and FP8 checkpoints", "is not quantized");
         CommandRun.of("convert", made, "--to", "safetensors", "--dtype", "F8").requireRefused(2, "--dtype F8");
         CommandRun.of("convert", made, "--to", "safetensors", "--dtype", "bf16").requireDone();
         assertThat(folder.resolve("wide-model-Q4_K_M-safetensors").resolve("model.safetensors"))

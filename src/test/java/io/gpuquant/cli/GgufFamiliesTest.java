@@ -8,13 +8,16 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.job.MadeCheckpoint;
 import io.gpuquant.job.TinyModel;
 import io.gpuquant.model.RandomModel;
+import io.gpuquant.safetensors.TestCheckpoints;
 import io.gpuquant.tensor.DType;
+import io.gpuquant.tensor.Shape;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -151,6 +154,36 @@ class GgufFamiliesTest {
                 .json()
                 .path("checkpoints");
         assertThat(error(models.path(1))).isLessThan(1e-6);
+    }
+
+    /** As llama.cpp's converter does, which knows such checkpoints. */
+    @Test
+    void rowsOfGemmasEmbeddingBehindTheVocabularyAreLeftOut() throws IOException {
+        Path larger = model("gemma3_text");
+        JsonNode config = new MadeCheckpoint(larger).json("config.json");
+        int rows = config.path("vocab_size").asInt();
+        Path plain = folder.resolve("plain.gguf");
+        CommandRun.of("gguf", larger, "--type", "F16", "--out", plain, "--device", "host")
+                .requireDone();
+        RandomModel model = RandomModel.of((ObjectNode) config, DType.F16, 1);
+        String name = "model.embed_tokens.weight";
+        double[] values = model.values(name);
+        int width = config.path("hidden_size").asInt();
+        float[] more = new float[values.length + 3 * width];
+        for (int i = 0; i < more.length; i++) {
+            more[i] = i < values.length ? (float) values[i] : 7;
+        }
+        model.with(name, List.of(TestCheckpoints.tensor(name, DType.F16, Shape.of(rows + 3, width), more)))
+                .write(larger);
+
+        Path cut = folder.resolve("cut.gguf");
+        CommandRun run = CommandRun.of("gguf", larger, "--type", "F16", "--out", cut, "--device", "host");
+        assertThat(run.requireDone().err())
+                .contains("the embedding has " + (rows + 3) + " rows for " + rows
+                        + " tokens (vocab_size in config.json)");
+        assertThat(cut).hasSameBinaryContentAs(plain);
+        CommandRun.of("verify", cut, "--source", larger).requireDone();
+        CommandRun.of("gptq", larger, "--group-size", 32, "--device", "host").requireRefused(3, name + " has shape");
     }
 
     /** How far the residual stream is from the checkpoint's where it is farthest. */

@@ -2,7 +2,9 @@ package io.gpuquant.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.gpuquant.calibration.TextTokenizer;
 import io.gpuquant.gguf.ImportanceMatrix;
+import io.gpuquant.job.TinyModel;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -99,6 +101,69 @@ class ImportanceCommandTest {
         assertThat(head.columns()).isEqualTo(256);
         assertThat(head.counts()).containsExactly(64);
         assertThat(run.out()).contains("\"weights\" : 29").contains("\"unseen\" : [ ]");
+    }
+
+    /** The text is one sequence: those of more than one are cut otherwise for calibration than for llama.cpp. */
+    @Test
+    void isMadeByQuantizersOnTheirWay() throws Exception {
+        Path model = TinyModel.narrow().write(folder.resolve("model"));
+        Path text = Files.writeString(folder.resolve("text.txt"), textOf(32));
+        Path alone = folder.resolve("alone.gguf");
+        CommandRun.of("imatrix", model, "--calibration", text, "--chunk-size", 32, "--out", alone, "--device", "host")
+                .requireDone();
+
+        CommandRun awq = quantize("awq", model, text, "--no-propagate").requireDone();
+        CommandRun gptq = quantize("gptq", model, text, "--json").requireDone();
+
+        assertThat(folder.resolve("awq.gguf")).hasSameBinaryContentAs(alone);
+        assertThat(awq.out())
+                .containsPattern(
+                        "(?m)^importance +" + folder.resolve("awq.gguf") + ": 14 weights, 1 piece of 32 tokens$");
+        assertThat(gptq.json().path("importance").toString())
+                .isEqualTo("{\"output\":\"" + folder.resolve("gptq.gguf")
+                        + "\",\"weights\":14,\"chunks\":1,\"chunk_size\":32,\"unseen\":[]}");
+        CommandRun made = CommandRun.of(
+                "gguf",
+                model,
+                "--type",
+                "Q4_0",
+                "--imatrix",
+                folder.resolve("gptq.gguf"),
+                "--dry-run",
+                "--device",
+                "host");
+        assertThat(made.requireDone().out() + made.err()).doesNotContain("importance matrix has nothing for");
+    }
+
+    private CommandRun quantize(String method, Path model, Path text, String more) {
+        return CommandRun.of(
+                method,
+                model,
+                "--out",
+                folder.resolve(method),
+                "--calibration",
+                text,
+                "--sequence-length",
+                32,
+                "--group-size",
+                32,
+                "--also-imatrix",
+                folder.resolve(method + ".gguf"),
+                "--device",
+                "host",
+                more);
+    }
+
+    /** A text of as many tokens, the one at its beginning included. */
+    private static String textOf(int tokens) {
+        try (TextTokenizer tokenizer = TextTokenizer.open(DEMO, 1024)) {
+            StringBuilder text = new StringBuilder("The");
+            while (tokenizer.encode(text.toString()).length < tokens) {
+                text.append(" a");
+            }
+            assertThat(tokenizer.encode(text.toString())).hasSize(tokens);
+            return text.toString();
+        }
     }
 
     @Test

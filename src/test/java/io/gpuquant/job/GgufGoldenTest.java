@@ -174,6 +174,7 @@ class GgufGoldenTest {
     private static GgufOptions options(FileType mix, Optional<String> pre) {
         return new GgufOptions(
                 DEMO,
+                "demo-llama",
                 Path.of("unused.gguf"),
                 false,
                 new TypePlan.Request(mix, false, List.of()),

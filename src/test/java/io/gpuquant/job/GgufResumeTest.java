@@ -72,6 +72,7 @@ class GgufResumeTest {
     private GgufJob job(String name, FileType mix, long maxFileBytes, GgufListener listener, long syncedTogether) {
         GgufOptions options = new GgufOptions(
                 model,
+                "model",
                 folder.resolve(name + ".gguf"),
                 false,
                 new TypePlan.Request(mix, false, List.of()),

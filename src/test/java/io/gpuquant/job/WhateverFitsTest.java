@@ -190,6 +190,7 @@ class WhateverFitsTest {
                                     choices.structure().config().family(),
                                     report -> {},
                                     UnaryOperator.identity(),
+                                    Optional.empty(),
                                     Peers.NONE)
                             .quantizer(options)) {
                 pass.embed(source, WhateverFitsTest::tokens);

@@ -31,7 +31,7 @@ class HyperparametersTest {
     }
 
     private static Map<String, GgufValue> read(ModelConfig config) {
-        return Hyperparameters.read(config, Path.of("some-folder"), FileType.Q4_K_M, List.of());
+        return Hyperparameters.read(config, "some-folder", FileType.Q4_K_M, List.of());
     }
 
     @ParameterizedTest

@@ -45,7 +45,8 @@ class VocabularyTest {
         }
 
         Map<String, GgufValue> entries = Vocabulary.read(
-                DEMO, JSON.readTree(Files.readString(DEMO.resolve("config.json"))), 1024, Optional.empty());
+                        DEMO, JSON.readTree(Files.readString(DEMO.resolve("config.json"))), 1024, Optional.empty())
+                .entries();
 
         List<String> keys = golden.propertyStream()
                 .map(Map.Entry::getKey)
@@ -87,6 +88,11 @@ class VocabularyTest {
     }
 
     private Map<String, GgufValue> read(int size, String tokenizer, String settings, String config) throws IOException {
+        return metadata(size, tokenizer, settings, config).entries();
+    }
+
+    private Vocabulary.Metadata metadata(int size, String tokenizer, String settings, String config)
+            throws IOException {
         if (!tokenizer.isEmpty()) {
             Files.writeString(folder.resolve("tokenizer.json"), tokenizer);
         }
@@ -302,9 +308,38 @@ class VocabularyTest {
         Files.writeString(
                 folder.resolve("tokenizer.json"), BYTE_LEVEL.replace("\"use_regex\": true", "\"use_regex\": false"));
         assertThat(value(
-                        Vocabulary.read(folder, JSON.createObjectNode(), 6, Optional.of("falcon")),
+                        Vocabulary.read(folder, JSON.createObjectNode(), 6, Optional.of("falcon"))
+                                .entries(),
                         "tokenizer.ggml.pre"))
                 .isEqualTo("falcon");
+    }
+
+    /** As Gemma 3 has one for images, also where there is no part that sees. */
+    @Test
+    void addedTokensThatTheModelHasNoRowForAreLeftOut() throws IOException {
+        Vocabulary.Metadata one = metadata(5, BYTE_LEVEL, "", "{\"bos_token_id\": 5}");
+        assertThat(list(one.entries(), "tokens")).isEqualTo(List.of("a", "b", "a\u0120b", "<|im_end|>", "  tool"));
+        assertThat(one.entries()).doesNotContainKey("tokenizer.ggml.bos_token_id");
+        assertThat(one.warnings())
+                .containsExactly(folder.resolve("tokenizer.json")
+                        + " adds the token '<s>', which the model has no row for; it is left out");
+
+        assertThat(metadata(3, BYTE_LEVEL, "", "{}").warnings())
+                .containsExactly(
+                        folder.resolve("tokenizer.json")
+                                + " adds 3 tokens, '<|im_end|>' among them, which the model has no rows for; they are left out");
+        assertThat(metadata(6, BYTE_LEVEL, "", "{}").warnings()).isEmpty();
+
+        Files.write(folder.resolve("tokenizer.model"), sentencePieceModel());
+        Files.writeString(folder.resolve("added_tokens.json"), "{\"extra\": 8}");
+        Vocabulary.Metadata pieces = metadata(
+                8, "", "{\"added_tokens_decoder\": {\"9\": {\"content\": \"<image>\", \"special\": true}}}", "{}");
+        assertThat(list(pieces.entries(), "tokens").toString())
+                .contains("[PAD7]")
+                .doesNotContain("extra", "image");
+        assertThat(pieces.warnings())
+                .containsExactly(folder.resolve("tokenizer.model")
+                        + " adds 2 tokens, 'extra' among them, which the model has no rows for; they are left out");
     }
 
     @Test
@@ -313,7 +348,7 @@ class VocabularyTest {
         refused(6, "[]", "holds no JSON object");
         refused(6, "{", "is not valid JSON (line 1");
         refused(6, "{\"model\": {\"type\": \"Unigram\", \"vocab\": []}}", "of type Unigram");
-        refused(5, BYTE_LEVEL, "'<s>' with the id 5, but the model has 5 tokens");
+        refused(2, BYTE_LEVEL, "'a\u0120b' with the id 2, but the model has 2 tokens");
         refused(6, BYTE_LEVEL.replace("\"<s>\"", "\"b\""), "the token 'b' twice, with the ids 1 and 5");
         refused(6, BYTE_LEVEL.replace("[[\"a\", \" b\"]]", "[]"), "has no merges");
         refused(6, BYTE_LEVEL.replace("[[\"a\", \" b\"]]", "[[\"a\"]]"), "a merge of 1 parts");
