@@ -101,18 +101,15 @@ final class AwqExperts {
         double[] everywhere = settings.peers().sum(tokens);
         List<Expert> experts = new ArrayList<>();
         for (int i = 0; i < count; i++) {
-            experts.add(
-                    new Expert(i, layer.feedForwards().get(i), (long) everywhere[i], (long) everywhere[count]));
+            experts.add(new Expert(i, layer.feedForwards().get(i), (long) everywhere[i], (long) everywhere[count]));
         }
         return experts;
     }
 
-    private float @Nullable [] search(
-            AwqGroup group, LayerWeights weights, RoutedTokens routed, List<Expert> experts) {
+    private float @Nullable [] search(AwqGroup group, LayerWeights weights, RoutedTokens routed, List<Expert> experts) {
         List<ExpertPart> parts = experts.stream()
                 .filter(expert -> expert.seen() > 0)
-                .map(expert ->
-                        new ExpertPart(weights.stage(expert.feedForward().in()), routed, expert.number()))
+                .map(expert -> new ExpertPart(weights.stage(expert.feedForward().in()), routed, expert.number()))
                 .toList();
         int in = group.stages().getFirst().in();
         DeviceMatrix sums = cleared("sums of inputs", AwqKernels.BANDS, in);
