@@ -107,7 +107,7 @@ class ArchitectureTest {
                             "device",
                             "safetensors",
                             "tensor")),
-            entry("bench", Set.of("quantize", "kernels", "device", "gguf", "tensor")),
+            entry("bench", Set.of("quantize", "model", "kernels", "device", "gguf", "tensor")),
             entry("report", Set.of("job", "evaluate", "model")),
             entry(
                     "cli",

@@ -1,25 +1,36 @@
 package io.gpuquant.bench;
 
+import io.gpuquant.device.AttentionMethod;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceMatrix;
-import io.gpuquant.device.Gemm;
+import io.gpuquant.kernels.AttentionKernels;
+import io.gpuquant.kernels.AttentionRule;
 import io.gpuquant.kernels.ConvertKernels;
 import io.gpuquant.kernels.RopeKernels;
-import io.gpuquant.kernels.SoftmaxKernels;
+import io.gpuquant.model.AttentionHeads;
+import io.gpuquant.model.Chunking;
+import io.gpuquant.model.FusedAttention;
+import io.gpuquant.model.HeadAttention;
+import io.gpuquant.model.TiledAttention;
 import io.gpuquant.tensor.DType;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
 
-/** Attention of all sequences by batched products, for the queries of one key head of one sequence at a time. */
+/** The attention of a layer over all sequences, by the code that runs models. */
 final class AttentionBench {
 
     private final Device device;
     private final LayerShape shape;
     private final BenchMemory memory;
+    private final AttentionHeads heads;
     private final DType operand;
 
     AttentionBench(Device device, LayerShape shape, BenchMemory memory) {
         this.device = device;
         this.shape = shape;
         this.memory = memory;
+        heads = new AttentionHeads(shape.heads(), shape.keyHeads(), shape.headDim());
         operand = device.operandType(DType.BF16);
     }
 
@@ -42,49 +53,54 @@ final class AttentionBench {
             convert.convert(projected.columns(hidden + keyWidth, keyWidth), values);
         });
         DeviceMatrix out = memory.empty(operand, tokens, hidden);
-        times.time("attention", work(), () -> attend(queries, keys, values, out));
+        try (HeadAttention attention = attention(AttentionMethod.TILED)) {
+            times.time("attention", work(), () -> attention.attend(queries, keys, values, rule(), out));
+        }
         return out;
+    }
+
+    /** How long each way takes that there is for such heads here; all on the same shapes. */
+    List<Measurement> compare(Clock clock) {
+        DeviceMatrix queries = memory.random(operand, shape.tokens(), shape.hidden());
+        DeviceMatrix keys = memory.random(operand, shape.tokens(), shape.keyWidth());
+        DeviceMatrix values = memory.random(operand, shape.tokens(), shape.keyWidth());
+        DeviceMatrix out = memory.empty(operand, shape.tokens(), shape.hidden());
+        List<Measurement> measurements = new ArrayList<>();
+        for (AttentionMethod method : AttentionMethod.values()) {
+            if (method == AttentionMethod.FUSED && !AttentionKernels.supports(heads.size(), operand)) {
+                continue;
+            }
+            try (HeadAttention attention = attention(method)) {
+                measurements.add(new Measurement(
+                        method.name().toLowerCase(Locale.ROOT),
+                        shape.tokens() + " tokens, " + heads.count() + " heads of " + heads.size() + " " + operand,
+                        clock.seconds(() -> attention.attend(queries, keys, values, rule(), out)),
+                        work()));
+            }
+        }
+        return measurements;
+    }
+
+    private HeadAttention attention(AttentionMethod method) {
+        return switch (method) {
+            case TILED ->
+                new TiledAttention(
+                        device,
+                        heads,
+                        operand,
+                        Chunking.of(shape.sequences(), shape.sequenceLength()),
+                        memory.empty(DType.F32, shape.tokens(), shape.hidden()));
+            case FUSED -> new FusedAttention(device, heads, operand, shape.sequenceLength());
+        };
+    }
+
+    private AttentionRule rule() {
+        return AttentionRule.causal((float) (1 / Math.sqrt(shape.headDim())));
     }
 
     private Work work() {
         double pairs = (double) shape.tokens() * (shape.sequenceLength() + 1) / 2;
         double operations = 4 * pairs * shape.hidden();
         return operand == DType.F32 ? Work.ofFloats(operations) : Work.ofHalves(operations);
-    }
-
-    private void attend(DeviceMatrix queries, DeviceMatrix keys, DeviceMatrix values, DeviceMatrix out) {
-        int length = shape.sequenceLength();
-        int size = shape.headDim();
-        int group = shape.heads() / shape.keyHeads();
-        DeviceMatrix scores = memory.empty(DType.F32, group * length, length);
-        DeviceMatrix weights = operand == DType.F32 ? scores : memory.empty(operand, group * length, length);
-        DeviceMatrix sums = memory.empty(DType.F32, shape.tokens(), shape.hidden());
-        SoftmaxKernels softmax = new SoftmaxKernels(device.stream());
-        for (int sequence = 0; sequence < shape.sequences(); sequence++) {
-            for (int head = 0; head < shape.keyHeads(); head++) {
-                DeviceMatrix query = window(queries, sequence, head * group);
-                DeviceMatrix key = window(keys, sequence, head);
-                device.blas()
-                        .gemm(
-                                device.stream(),
-                                Gemm.ofTransposedB(query, key, scores.rows(0, length))
-                                        .batched(group, size, 0, (long) length * length));
-                softmax.causal(scores, (float) (1 / Math.sqrt(size)), weights);
-                device.blas()
-                        .gemm(
-                                device.stream(),
-                                Gemm.of(
-                                                weights.rows(0, length),
-                                                window(values, sequence, head),
-                                                window(sums, sequence, head * group))
-                                        .batched(group, (long) length * length, 0, size));
-            }
-        }
-        new ConvertKernels(device.stream()).convert(sums, out);
-    }
-
-    private DeviceMatrix window(DeviceMatrix matrix, int sequence, int head) {
-        return matrix.rows(sequence * shape.sequenceLength(), shape.sequenceLength())
-                .columns(head * shape.headDim(), shape.headDim());
     }
 }

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 
 /** Measures a device, which nothing else may use meanwhile. */
@@ -34,14 +35,27 @@ public final class Benchmark {
         Rates rates = Rates.measure(device, clock, shape);
         List<Measurement> kernels = new ArrayList<>();
         cases(device, shape).forEach(toMeasure -> measure(toMeasure).ifPresent(kernels::add));
+        progress.accept("ways to compute attention");
+        List<Measurement> attention = ifItFits("ways to compute attention", this::attention);
         progress.accept("a decoder layer");
-        List<Measurement> steps = new ArrayList<>();
-        try {
-            steps.addAll(new LayerBench(device, shape).run());
-        } catch (DeviceOutOfMemoryException full) {
-            leftOut.add("the steps of a layer");
+        List<Measurement> steps = ifItFits("the steps of a layer", () -> new LayerBench(device, shape).run());
+        return new BenchReport(
+                device.info(), device.blas().description(), shape, rates, kernels, attention, steps, leftOut);
+    }
+
+    private List<Measurement> attention() {
+        try (BenchMemory memory = new BenchMemory(device)) {
+            return new AttentionBench(device, shape, memory).compare(clock);
         }
-        return new BenchReport(device.info(), device.blas().description(), shape, rates, kernels, steps, leftOut);
+    }
+
+    private List<Measurement> ifItFits(String what, Supplier<List<Measurement>> measurements) {
+        try {
+            return measurements.get();
+        } catch (DeviceOutOfMemoryException full) {
+            leftOut.add(what);
+            return List.of();
+        }
     }
 
     /** Every kernel on shapes of a layer. */

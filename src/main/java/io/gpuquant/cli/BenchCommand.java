@@ -10,8 +10,10 @@ import io.gpuquant.bench.Measurement;
 import io.gpuquant.bench.Rates;
 import io.gpuquant.device.Device;
 import java.io.PrintWriter;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -128,12 +130,37 @@ final class BenchCommand implements Callable<Integer> {
         out.println();
         table("kernel", report.kernels(), rates).print(out);
         out.println();
+        table("attention", report.attention(), rates).print(out);
+        verdict(report).ifPresent(out::println);
+        out.println();
         table("step", report.steps(), rates).print(out);
         out.println();
         out.println("one layer " + time(report.layerSeconds()));
         if (!report.leftOut().isEmpty()) {
             out.println("left out, for want of device memory: " + String.join(", ", report.leftOut()));
         }
+    }
+
+    /** Which way to compute attention takes the least time, and the option for it. */
+    private static Optional<String> verdict(BenchReport report) {
+        List<Measurement> ways = report.attention().stream()
+                .sorted(Comparator.comparingDouble(Measurement::seconds))
+                .toList();
+        if (ways.isEmpty()) {
+            return Optional.empty();
+        }
+        Measurement fastest = ways.getFirst();
+        if (ways.size() == 1) {
+            return Optional.of("only --attention " + fastest.name() + " can compute such heads here");
+        }
+        Measurement next = ways.get(1);
+        return Optional.of(String.format(
+                Locale.ROOT,
+                "%s wins: %s takes %.2f times as long; use --attention %s",
+                fastest.name(),
+                next.name(),
+                next.seconds() / fastest.seconds(),
+                fastest.name()));
     }
 
     private static TextTable table(String what, List<Measurement> measurements, Rates rates) {
@@ -198,6 +225,7 @@ final class BenchCommand implements Callable<Integer> {
                 .put("float32_per_second", rates.floatsPerSecond())
                 .put("half_per_second", rates.halvesPerSecond());
         add(json.putArray("kernels"), report.kernels(), rates);
+        add(json.putArray("attention"), report.attention(), rates);
         add(json.putArray("steps"), report.steps(), rates);
         json.put("layer_seconds", report.layerSeconds());
         ArrayNode leftOut = json.putArray("left_out");

@@ -64,7 +64,7 @@ final class CompareCommand implements Callable<Integer> {
     private @Nullable Path html;
 
     @Mixin
-    private final DeviceOption device = new DeviceOption();
+    private final ForwardDeviceOption device = new ForwardDeviceOption();
 
     @Mixin
     private final RunOptions run = new RunOptions();

@@ -10,7 +10,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
 /** Options of where a command computes. */
-final class DeviceOption {
+class DeviceOption {
 
     @Option(
             names = "--device",
@@ -53,7 +53,7 @@ final class DeviceOption {
         return Devices.installed().openAll(device, options());
     }
 
-    private DeviceOptions options() {
+    DeviceOptions options() {
         if (threads < 1) {
             throw new UsageException("--threads " + threads + " is not a number of threads; use 1 or more");
         }

@@ -39,7 +39,7 @@ final class Fp4Command implements Callable<Integer> {
     private final CalibrationOption calibration = new CalibrationOption();
 
     @Mixin
-    private final DeviceOption device = new DeviceOption();
+    private final ForwardDeviceOption device = new ForwardDeviceOption();
 
     @Mixin
     private final RunOptions run = new RunOptions();

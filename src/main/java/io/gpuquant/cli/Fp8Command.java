@@ -55,7 +55,7 @@ final class Fp8Command implements Callable<Integer> {
     private final CalibrationOption calibration = new CalibrationOption();
 
     @Mixin
-    private final DeviceOption device = new DeviceOption();
+    private final ForwardDeviceOption device = new ForwardDeviceOption();
 
     @Mixin
     private final RunOptions run = new RunOptions();

@@ -32,7 +32,7 @@ final class GptqCommand implements Callable<Integer> {
     private final CalibrationOption calibration = new SharedCalibrationOption();
 
     @Mixin
-    private final DeviceOption device = new DeviceOption();
+    private final ForwardDeviceOption device = new ForwardDeviceOption();
 
     @Mixin
     private final TraceOption trace = new TraceOption();

@@ -77,7 +77,7 @@ final class ImportanceCommand implements Callable<Integer> {
     private boolean processOutput;
 
     @Mixin
-    private final DeviceOption device = new DeviceOption();
+    private final ForwardDeviceOption device = new ForwardDeviceOption();
 
     @Mixin
     private final RunOptions run = new RunOptions();

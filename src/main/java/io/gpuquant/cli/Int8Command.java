@@ -41,7 +41,7 @@ final class Int8Command implements Callable<Integer> {
     private final CalibrationOption calibration = new CalibrationOption();
 
     @Mixin
-    private final DeviceOption device = new DeviceOption();
+    private final ForwardDeviceOption device = new ForwardDeviceOption();
 
     @Mixin
     private final RunOptions run = new RunOptions();

@@ -44,7 +44,7 @@ final class PerplexityCommand implements Callable<Integer> {
     private @Nullable Path logProbabilities;
 
     @Mixin
-    private final DeviceOption device = new DeviceOption();
+    private final ForwardDeviceOption device = new ForwardDeviceOption();
 
     @Mixin
     private final TraceOption trace = new TraceOption();

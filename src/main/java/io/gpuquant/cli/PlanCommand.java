@@ -63,7 +63,7 @@ final class PlanCommand implements Callable<Integer> {
     private final CalibrationOption calibration = new SharedCalibrationOption();
 
     @Mixin
-    private final DeviceOption device = new DeviceOption();
+    private final ForwardDeviceOption device = new ForwardDeviceOption();
 
     @Mixin
     private final RunOptions run = new RunOptions();
@@ -119,7 +119,7 @@ final class PlanCommand implements Callable<Integer> {
 
     private Forecast forecast(QuantizationJobOptions options) {
         if (device.isAbsentGpu()) {
-            return Forecast.of(options, Room.ofGpu(device.memory));
+            return Forecast.of(options, Room.ofGpu(device.memory, device.attention));
         }
         try (Device opened = device.open()) {
             return Forecast.of(options, opened);

@@ -16,6 +16,11 @@ public interface Blas {
     /** Which library computes, and its version, in words. */
     String description();
 
+    /** Device memory that is taken for every stream that products are queued on, at the first of them. */
+    default long bytesPerStream() {
+        return 0;
+    }
+
     /** Queues a product on a stream of the same device. */
     void gemm(Stream stream, Gemm gemm);
 

@@ -58,6 +58,9 @@ public interface Device extends AutoCloseable {
      */
     DType operandType(DType checkpointType);
 
+    /** How attention is to be computed here. */
+    AttentionMethod attention();
+
     /** Releases everything, also what buffers still hold. */
     @Override
     void close();

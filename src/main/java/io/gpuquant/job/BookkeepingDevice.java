@@ -1,5 +1,6 @@
 package io.gpuquant.job;
 
+import io.gpuquant.device.AttentionMethod;
 import io.gpuquant.device.Blas;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceBuffer;
@@ -18,10 +19,11 @@ import io.gpuquant.tensor.Elements;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.UnaryOperator;
+import java.util.Set;
 
 /**
  * A device without memory or processor: it enters in its books what would be held and multiplied, stage by stage, while
@@ -31,11 +33,11 @@ final class BookkeepingDevice implements Device {
 
     private static final long ALIGNMENT = 256;
 
-    private final DeviceInfo info;
-    private final UnaryOperator<DType> operandType;
+    private final Room room;
     private final MemoryLedger ledger;
     private final Stream stream = new IdleStream();
     private final Stream copies;
+    private final Set<Stream> multiplying = new HashSet<>();
     private final Map<String, Long> held = new LinkedHashMap<>();
     private final List<MemoryPlan.Stage> stages = new ArrayList<>();
     private String stage = "";
@@ -50,10 +52,9 @@ final class BookkeepingDevice implements Device {
      * @param room of the device whose books are kept
      */
     BookkeepingDevice(Room room) {
-        info = room.info();
-        operandType = room.operandType();
+        this.room = room;
         copies = room.overlaps() ? new IdleStream() : stream;
-        ledger = new MemoryLedger(info.id(), Long.MAX_VALUE);
+        ledger = new MemoryLedger(room.info().id(), Long.MAX_VALUE);
     }
 
     /** Ends the stage that was entered last and begins another, with what is held now. */
@@ -99,7 +100,7 @@ final class BookkeepingDevice implements Device {
 
     @Override
     public DeviceInfo info() {
-        return info;
+        return room.info();
     }
 
     @Override
@@ -159,6 +160,10 @@ final class BookkeepingDevice implements Device {
 
             @Override
             public void gemm(Stream queue, Gemm gemm) {
+                if (queue != stream && multiplying.add(queue)) {
+                    // It is held as long as the device is.
+                    allocate("work space of matrix products", room.bytesPerStream());
+                }
                 operations += 2L * gemm.m() * gemm.n() * gemm.k() * gemm.batch();
             }
         };
@@ -171,7 +176,12 @@ final class BookkeepingDevice implements Device {
 
     @Override
     public DType operandType(DType checkpointType) {
-        return operandType.apply(checkpointType);
+        return room.operandType().apply(checkpointType);
+    }
+
+    @Override
+    public AttentionMethod attention() {
+        return room.attention();
     }
 
     @Override

@@ -1,6 +1,5 @@
 package io.gpuquant.job;
 
-import io.gpuquant.Version;
 import io.gpuquant.calibration.CalibrationSet;
 import io.gpuquant.calibration.TextFile;
 import io.gpuquant.calibration.TextTokenizer;
@@ -192,11 +191,11 @@ public final class ElementJob {
     /** Everything that ranges of activations depend on. */
     private String fingerprint(Checkpoint checkpoint, CalibrationSet calibration, Device device) {
         return new Fingerprint()
-                .add("gpuquant", Version.number())
                 .add(options.model().resolve("config.json"))
                 .add(checkpoint)
                 .add("calibration", calibration.report().sha256())
                 .add("device", device.info().name() + ", " + device.info().architecture())
+                .add("attention", device.attention())
                 .add("matrix products", device.blas().description())
                 .hex();
     }

@@ -1,6 +1,7 @@
 package io.gpuquant.job;
 
 import io.gpuquant.InputException;
+import io.gpuquant.Version;
 import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.safetensors.TensorInfo;
 import io.gpuquant.tensor.HostTensor;
@@ -17,17 +18,33 @@ import java.util.concurrent.TimeUnit;
 /** A digest of everything that decides a job's output: a run may only be resumed by one that would make the same bytes. */
 final class Fingerprint {
 
+    /**
+     * The version of the arithmetic. Whoever changes a bit of what the same command makes on the same device raises it, be
+     * it by another order of sums, another block of a product, a kernel that rounds otherwise or a rule that decides
+     * otherwise: layers of an unfinished output would otherwise be continued by other arithmetic than they were made with.
+     * {@code ArithmeticTest} fails when the bytes of a small model change.
+     */
+    static final int ARITHMETIC = 2;
+
     /** Bytes of the start and of the end of each tensor that are taken; reading all of a large model takes too long. */
     private static final long SAMPLE = 4096;
 
     private final MessageDigest digest;
 
+    /** Begins with the version of the program and of its arithmetic. */
     Fingerprint() {
+        this(ARITHMETIC);
+    }
+
+    /** Begins with another version of the arithmetic, for tests. */
+    Fingerprint(int arithmetic) {
         try {
             digest = MessageDigest.getInstance("SHA-256");
         } catch (NoSuchAlgorithmException impossible) {
             throw new AssertionError("every Java platform has SHA-256", impossible);
         }
+        add("gpuquant", Version.number());
+        add("arithmetic", arithmetic);
     }
 
     /** Adds a named value. */

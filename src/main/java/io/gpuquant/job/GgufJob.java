@@ -1,6 +1,5 @@
 package io.gpuquant.job;
 
-import io.gpuquant.Version;
 import io.gpuquant.device.Device;
 import io.gpuquant.format.SourceCheckpoint;
 import io.gpuquant.gguf.GgufLayout;
@@ -139,7 +138,6 @@ public final class GgufJob {
     /** Everything that the bytes depend on. The header of the first file has types, shapes and the tokenizer. */
     private String fingerprint(Checkpoint checkpoint, GgufPlan plan) {
         Fingerprint fingerprint = new Fingerprint()
-                .add("gpuquant", Version.number())
                 .add(options.model().resolve("config.json"))
                 .add(checkpoint)
                 .add("types", options.types());

@@ -1,7 +1,6 @@
 package io.gpuquant.job;
 
 import io.gpuquant.UsageException;
-import io.gpuquant.Version;
 import io.gpuquant.calibration.CalibrationReport;
 import io.gpuquant.calibration.CalibrationSet;
 import io.gpuquant.calibration.TextFile;
@@ -251,7 +250,6 @@ public final class QuantizationJob {
         OpenDevices opened = prepared.opened();
         Path model = options.model();
         return new Fingerprint()
-                .add("gpuquant", Version.number())
                 .add(model.resolve("config.json"))
                 .add(prepared.checkpoint())
                 .add("method", options.method().decisive())
@@ -263,6 +261,7 @@ public final class QuantizationJob {
                         "calibration",
                         calibration == null ? "" : calibration.report().sha256())
                 .add("device", opened.description())
+                .add("attention", opened.devices().getFirst().attention())
                 .add("matrix products", opened.devices().getFirst().blas().description())
                 .hex();
     }

@@ -7,8 +7,10 @@ import io.gpuquant.device.KernelModule;
 import io.gpuquant.device.LaunchShape;
 import io.gpuquant.device.Stream;
 import io.gpuquant.tensor.DType;
+import java.util.List;
 import java.util.Map;
 import java.util.function.IntFunction;
+import java.util.stream.Collectors;
 
 /** Attention in one pass, whose memory does not grow with the square of the sequence length. */
 public final class AttentionKernels {
@@ -42,6 +44,13 @@ public final class AttentionKernels {
     /** Whether there is a kernel for heads of so many elements of a type. */
     public static boolean supports(int headDim, DType dtype) {
         return KEYS.containsKey(headDim) && (dtype == DType.F16 || dtype == DType.BF16);
+    }
+
+    /** The sizes of heads for which there are kernels, in words. */
+    public static String supportedHeads() {
+        List<Integer> sizes = KEYS.keySet().stream().sorted().toList();
+        return sizes.stream().limit(sizes.size() - 1).map(Object::toString).collect(Collectors.joining(", ")) + " and "
+                + sizes.getLast();
     }
 
     /**

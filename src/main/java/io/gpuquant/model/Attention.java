@@ -1,12 +1,12 @@
 package io.gpuquant.model;
 
+import io.gpuquant.device.AttentionMethod;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceMatrix;
-import io.gpuquant.device.Gemm;
+import io.gpuquant.kernels.AttentionRule;
 import io.gpuquant.kernels.ConvertKernels;
 import io.gpuquant.kernels.NormKernels;
 import io.gpuquant.kernels.RopeKernels;
-import io.gpuquant.kernels.SoftmaxKernels;
 import io.gpuquant.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -18,32 +18,27 @@ import java.util.Optional;
 import java.util.function.Function;
 
 /**
- * Causal self-attention with grouped queries (Ainslie et al., arXiv 2305.13245) over whole sequences: scores and weighted
- * values as batched matrix products, with the softmax between.
+ * Causal self-attention with grouped queries (Ainslie et al., arXiv 2305.13245) over whole sequences: heads are normalized
+ * and rotated here, and weighed as {@link Device#attention} says.
  */
 final class Attention implements AutoCloseable {
 
-    /** The most memory that the scores of one product take, if those of one head do not take more. */
-    private static final long PRODUCT_BYTES = 64L << 20;
-
     private final Device device;
     private final ModelConfig config;
-    private final DType operandType;
     private final int length;
     private final RopeKernels rope;
     private final NormKernels norms;
-    private final SoftmaxKernels softmax;
     private final ConvertKernels convert;
     private final List<DeviceMatrix> owned = new ArrayList<>();
     private final Map<RopeParameters, Angles> angles = new HashMap<>();
     private final DeviceMatrix queries;
     private final DeviceMatrix keys;
     private final DeviceMatrix values;
-    private final DeviceMatrix scores;
-    private final DeviceMatrix weights;
-    private final DeviceMatrix result;
-    private final int headsPerProduct;
-    private final int headsAtOnce;
+
+    /** F32 [tokens, query width], for heads that are normalized, and then for results that are added up; empty without either. */
+    private final Optional<DeviceMatrix> wide;
+
+    private final HeadAttention heads;
 
     /** Cosines and sines of all positions, F32 [length, rotated pairs]. */
     private record Angles(DeviceMatrix cos, DeviceMatrix sin) {}
@@ -56,11 +51,9 @@ final class Attention implements AutoCloseable {
             Chunking chunking) {
         this.device = device;
         this.config = config;
-        this.operandType = operandType;
         length = chunking.sequenceLength();
         rope = new RopeKernels(device.stream());
         norms = new NormKernels(device.stream());
-        softmax = new SoftmaxKernels(device.stream());
         convert = new ConvertKernels(device.stream());
         int tokens = chunking.mostTokens();
         for (LayerAttention layer : config.attentionRules().layers()) {
@@ -69,30 +62,19 @@ final class Attention implements AutoCloseable {
         queries = allocate("queries", operandType, tokens, config.queryWidth());
         keys = allocate("keys", operandType, tokens, config.keyValueWidth());
         values = allocate("values", operandType, tokens, config.keyValueWidth());
-        headsPerProduct = headsPerProduct();
-        headsAtOnce = headsAtOnce(chunking);
-        scores = allocate("attention scores", DType.F32, Math.multiplyExact(headsAtOnce, length), length);
-        // Softmax works in place where its result has the type of the scores.
-        weights = operandType == DType.F32 ? scores : allocate("attention weights", operandType, scores.rows(), length);
-        result = allocate("attention results", DType.F32, tokens, config.queryWidth());
+        wide = device.attention() == AttentionMethod.TILED || hasHeadNorms()
+                ? Optional.of(allocate("attention results", DType.F32, tokens, config.queryWidth()))
+                : Optional.empty();
+        AttentionHeads shape = AttentionHeads.of(config);
+        heads = switch (device.attention()) {
+            case TILED -> new TiledAttention(device, shape, operandType, chunking, wide.orElseThrow());
+            case FUSED -> new FusedAttention(device, shape, operandType, length);
+        };
     }
 
-    private long scoreBytes() {
-        return DType.F32.bytes((long) length * length);
-    }
-
-    /** Heads that share a key head, all of them or an even part: it must depend on nothing but the model and the length. */
-    private int headsPerProduct() {
-        int heads = config.queriesPerKeyValueHead();
-        while (heads > 1 && (config.queriesPerKeyValueHead() % heads != 0 || heads * scoreBytes() > PRODUCT_BYTES)) {
-            heads--;
-        }
-        return heads;
-    }
-
-    private int headsAtOnce(Chunking chunking) {
-        long products = Math.max(1, chunking.scoreBytes() / scoreBytes() / headsPerProduct);
-        return (int) Math.min(products * headsPerProduct, (long) chunking.perChunk() * config.numAttentionHeads());
+    private boolean hasHeadNorms() {
+        TensorNames.Norms names = config.family().names().norms();
+        return names.query().isPresent() || names.key().isPresent();
     }
 
     private DeviceMatrix allocate(String name, DType dtype, int rows, int columns) {
@@ -136,14 +118,7 @@ final class Attention implements AutoCloseable {
                 layer,
                 keys.rows(0, tokens));
         convert.convert(projected.columns(queryWidth + keyWidth, keyWidth), values.rows(0, tokens));
-        DeviceMatrix sum = operandType == DType.F32 ? out : result.rows(0, tokens);
-        int heads = tokens / length * config.numAttentionHeads();
-        for (int head = 0; head < heads; head += headsAtOnce) {
-            attend(head, Math.min(headsAtOnce, heads - head), layer, sum);
-        }
-        if (operandType != DType.F32) {
-            convert.convert(sum, out);
-        }
+        heads.attend(queries.rows(0, tokens), keys.rows(0, tokens), values.rows(0, tokens), rule(layer), out);
     }
 
     /** Heads as they are, or normalized one by one in the memory that results will take. */
@@ -151,7 +126,7 @@ final class Attention implements AutoCloseable {
         if (norm.isEmpty()) {
             return heads;
         }
-        DeviceMatrix dense = DeviceMatrix.of(result.buffer(), DType.F32, heads.rows(), heads.columns());
+        DeviceMatrix dense = DeviceMatrix.of(wide.orElseThrow().buffer(), DType.F32, heads.rows(), heads.columns());
         convert.convert(heads, dense);
         DeviceMatrix each = dense.reshape(Math.toIntExact(dense.elementCount() / config.headDim()), config.headDim());
         norms.rmsNorm(each, norm.get().factor(), (float) config.rmsNormEps(), each);
@@ -166,75 +141,15 @@ final class Attention implements AutoCloseable {
         rope.rotate(heads, config.headDim(), table.cos(), table.sin(), out);
     }
 
-    /** Handles {@code count} heads from the {@code first}, counted through all sequences of the chunk. */
-    private void attend(int first, int count, LayerAttention layer, DeviceMatrix sum) {
-        forEachProduct(
-                first,
-                count,
-                (head, row) -> device.blas()
-                        .gemm(
-                                device.stream(),
-                                Gemm.ofTransposedB(query(head), key(head), scores.rows(row, length))
-                                        .batched(headsPerProduct, config.headDim(), 0, (long) length * length)));
-        weigh(scores.rows(0, count * length), layer, weights.rows(0, count * length));
-        forEachProduct(
-                first,
-                count,
-                (head, row) -> device.blas()
-                        .gemm(
-                                device.stream(),
-                                Gemm.of(weights.rows(row, length), value(head), window(sum, head))
-                                        .batched(headsPerProduct, (long) length * length, 0, config.headDim())));
-    }
-
-    private void weigh(DeviceMatrix rows, LayerAttention layer, DeviceMatrix out) {
+    private AttentionRule rule(LayerAttention layer) {
         AttentionRules rules = config.attentionRules();
-        float scale = (float) rules.scale();
-        if (rules.cap() > 0 || layer.isWindowed(length)) {
-            int seen = layer.isWindowed(length) ? layer.window() : length;
-            softmax.windowed(rows, scale, seen, (float) rules.cap(), out);
-        } else {
-            softmax.causal(rows, scale, out);
-        }
-    }
-
-    /** Query heads that share a key head: the first, and their first row of scores. */
-    private interface Product {
-        void accept(int head, int row);
-    }
-
-    private void forEachProduct(int first, int count, Product action) {
-        for (int done = 0; done < count; done += headsPerProduct) {
-            action.accept(first + done, done * length);
-        }
-    }
-
-    private DeviceMatrix query(int head) {
-        return window(queries, head);
-    }
-
-    private DeviceMatrix key(int head) {
-        return keyWindow(keys, head);
-    }
-
-    private DeviceMatrix value(int head) {
-        return keyWindow(values, head);
-    }
-
-    private DeviceMatrix window(DeviceMatrix matrix, int head) {
-        int sequence = head / config.numAttentionHeads();
-        int within = head % config.numAttentionHeads();
-        return matrix.rows(sequence * length, length).columns(within * config.headDim(), config.headDim());
-    }
-
-    private DeviceMatrix keyWindow(DeviceMatrix matrix, int head) {
-        int sequence = head / config.numAttentionHeads();
-        int within = head % config.numAttentionHeads() / config.queriesPerKeyValueHead();
-        return matrix.rows(sequence * length, length).columns(within * config.headDim(), config.headDim());
+        return new AttentionRule(
+                (float) rules.scale(), true, layer.isWindowed(length) ? layer.window() : 0, (float) rules.cap());
     }
 
     @Override
     public void close() {
+        heads.close();
         owned.forEach(matrix -> matrix.buffer().close());
     }
 }

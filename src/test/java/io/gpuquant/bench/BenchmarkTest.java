@@ -4,11 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.within;
 
+import io.gpuquant.device.ChangedDevice;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceOptions;
 import io.gpuquant.device.KernelEntry;
 import io.gpuquant.device.Stream;
 import io.gpuquant.device.host.HostDevice;
+import io.gpuquant.tensor.DType;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
@@ -83,10 +85,27 @@ class BenchmarkTest {
                             "residual",
                             "activation");
             assertThat(report.leftOut()).isEmpty();
+            assertThat(report.attention()).extracting(Measurement::name).containsExactly("tiled");
             assertThat(report.kernels())
                     .allSatisfy(kernel -> assertThat(kernel.seconds()).isPositive());
             assertThat(report.rates().bytesPerSecond()).isPositive();
             assertThat(device.memory().heldBytes()).isEqualTo(before);
+        }
+    }
+
+    @Test
+    void comparesBothWaysToComputeAttentionWhereThereAreBoth() {
+        try (Device host = HostDevice.open(DeviceOptions.defaults());
+                BenchMemory memory = new BenchMemory(host)) {
+            List<String> launched = new ArrayList<>();
+            Device device = ChangedDevice.with(recording(host, launched), "operandType", DType.BF16);
+
+            List<Measurement> ways = new AttentionBench(device, TINY, memory).compare(new Clock(device, 0, 1));
+
+            assertThat(ways).extracting(Measurement::name).containsExactly("tiled", "fused");
+            assertThat(ways).extracting(Measurement::shape).containsOnly("32 tokens, 1 heads of 128 BF16");
+            assertThat(ways).allSatisfy(way -> assertThat(way.seconds()).isPositive());
+            assertThat(launched).contains("softmax_causal", "attention_bf16_128");
         }
     }
 

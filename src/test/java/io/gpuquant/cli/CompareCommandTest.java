@@ -10,30 +10,34 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class CompareCommandTest {
 
+    /** The checkpoints that are compared, which no test changes, and a text. */
+    @TempDir
+    static Path shared;
+
+    private static Path model = Path.of("");
+    private static Path text = Path.of("");
+    private static Path fine = Path.of("");
+    private static Path coarse = Path.of("");
+
     @TempDir
     Path folder;
 
-    private Path model = Path.of("");
-    private Path text = Path.of("");
-    private Path fine = Path.of("");
-    private Path coarse = Path.of("");
-
-    @BeforeEach
-    void write() {
-        model = new TinyModel().write(folder.resolve("model"));
-        text = TinyModel.writeText(folder.resolve("text.jsonl"));
+    @BeforeAll
+    static void write() {
+        model = new TinyModel().write(shared.resolve("model"));
+        text = TinyModel.writeText(shared.resolve("text.jsonl"));
         fine = quantized("fine", "8");
         coarse = quantized("coarse", "2");
     }
 
-    private Path quantized(String name, String bits) {
-        Path made = folder.resolve(name);
+    private static Path quantized(String name, String bits) {
+        Path made = shared.resolve(name);
         CommandRun.of("rtn", model, "--bits", bits, "--group-size", "32", "--out", made)
                 .requireDone();
         return made;
@@ -41,7 +45,7 @@ class CompareCommandTest {
 
     @Test
     void oneTableHasAllCheckpoints() {
-        CommandRun run = CommandRun.of("compare", model, fine, coarse, "--text", text, "--tokens", "320")
+        CommandRun run = CommandRun.of("compare", model, fine, coarse, "--text", text, "--tokens", "128")
                 .requireDone();
 
         assertThat(run.out())
@@ -49,15 +53,15 @@ class CompareCommandTest {
                 .containsPattern("model +F16 .* 16\\.00 +[\\d.]+ +0\\.000000 +100\\.00 %")
                 .contains("GPTQ 8-bit g32", "GPTQ 2-bit g32")
                 .containsPattern("relative output error +fine +coarse\nlayer 0 +[\\d.e-]+ +[\\d.e-]+\nlayer 1 ")
-                .contains("10 sequences of 32 tokens of " + text + ", 310 predictions");
+                .contains("4 sequences of 32 tokens of " + text + ", 124 predictions");
     }
 
     @Test
     void jsonTellsFineFromCoarseAndAgreesWithPpl() {
-        JsonNode json = CommandRun.of("compare", model, fine, coarse, "--text", text, "--tokens", "320", "--json")
+        JsonNode json = CommandRun.of("compare", model, fine, coarse, "--text", text, "--tokens", "128", "--json")
                 .requireDone()
                 .json();
-        JsonNode ppl = CommandRun.of("ppl", coarse, "--text", text, "--tokens", "320", "--json")
+        JsonNode ppl = CommandRun.of("ppl", coarse, "--text", text, "--tokens", "128", "--json")
                 .requireDone()
                 .json();
 
@@ -113,16 +117,16 @@ class CompareCommandTest {
     /** What a browser loads or runs is all in the file, and names are text in it. */
     @Test
     void pageNeedsNothingElse() throws IOException {
-        Path hostile = Files.move(coarse, folder.resolve("<img src=x onerror=alert(1)>&\"'"));
+        Path hostile = Files.createSymbolicLink(folder.resolve("<img src=x onerror=alert(1)>&\"'"), coarse);
         Path page = folder.resolve("page.html");
 
-        CommandRun.of("compare", model, fine, hostile, "--text", text, "--tokens", "320", "--html", page)
+        CommandRun.of("compare", model, fine, hostile, "--text", text, "--tokens", "128", "--html", page)
                 .requireDone();
 
         String html = Files.readString(page);
         assertThat(html)
                 .startsWith("<!DOCTYPE html>")
-                .contains("prefers-color-scheme:dark", "name=\"viewport\"", "10 sequences of 32 tokens")
+                .contains("prefers-color-scheme:dark", "name=\"viewport\"", "4 sequences of 32 tokens")
                 .contains("&lt;img src=x onerror=alert(1)&gt;&amp;&quot;&#39;")
                 .contains("Size", "KL divergence", "Perplexity lost", "Error after each layer")
                 .contains("Weights and their errors", "Scales", "Error by layer and linear")
@@ -133,7 +137,7 @@ class CompareCommandTest {
         assertThat(folder).isDirectoryNotContaining("glob:**.partial");
 
         byte[] first = Files.readAllBytes(page);
-        CommandRun.of("compare", model, fine, hostile, "--text", text, "--tokens", "320", "--html", page)
+        CommandRun.of("compare", model, fine, hostile, "--text", text, "--tokens", "128", "--html", page)
                 .requireDone();
         assertThat(Files.readAllBytes(page)).isEqualTo(first);
     }
@@ -142,7 +146,7 @@ class CompareCommandTest {
     void pageOfEqualCheckpointsHasNoPlotsOfErrors() throws IOException {
         Path page = folder.resolve("page.html");
 
-        CommandRun.of("compare", model, model, "--text", text, "--tokens", "320", "--html", page)
+        CommandRun.of("compare", model, model, "--text", text, "--tokens", "128", "--html", page)
                 .requireDone();
 
         assertThat(Files.readString(page))
@@ -158,7 +162,7 @@ class CompareCommandTest {
 
     private CommandRun compare(Object... more) {
         List<Object> arguments =
-                new ArrayList<>(List.of("compare", model, fine, coarse, "--text", text, "--tokens", "320"));
+                new ArrayList<>(List.of("compare", model, fine, coarse, "--text", text, "--tokens", "128"));
         arguments.addAll(List.of(more));
         return CommandRun.of(arguments.toArray());
     }

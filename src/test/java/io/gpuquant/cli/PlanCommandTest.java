@@ -300,6 +300,23 @@ class PlanCommandTest {
         assertThat(json.has("output_bytes")).isFalse();
     }
 
+    /** Without scores, weights made of them, and a sum of results in float32 for each token of a chunk. */
+    @Test
+    void fusedAttentionTakesLess() throws IOException {
+        JsonNode tiled = planForGpu("24GB", "--json", "--attention", "tiled").json();
+        JsonNode fused = planForGpu("24GB", "--json", "--attention", "fused").json();
+
+        assertThat(planForGpu("24GB", "--json").json()).isEqualTo(tiled);
+        assertThat(tiled.path("peak_device_bytes").asLong()
+                        - fused.path("peak_device_bytes").asLong())
+                .isEqualTo((64L << 20) + (32L << 20) + 4096L * 4096 * 4);
+        assertThat(fused.toString()).doesNotContain("attention scores");
+        assertThat(tiled.toString()).contains("attention scores");
+        CommandRun.of("plan", folder, "--device", "host", "--attention", "fused")
+                .requireRefused(2, "cannot compute heads of 128 elements in F32", "use --attention tiled");
+        planForGpu("24GB", "--attention", "flash").requireRefused(2, "--attention", "flash");
+    }
+
     /** 7.0e9 weights of linears, each used in a multiplication and an addition for every token, are a lower bound. */
     @Test
     void countsTheOperationsOfMatrixProducts() throws IOException {
@@ -346,7 +363,7 @@ class PlanCommandTest {
         assertThat(run.out()).contains("of 1.84 GB: does not fit");
         assertThat(run.lastError())
                 .startsWith(
-                        "gpuquant: calibrating takes at least 3.35 GB on cuda (mlp-out: Gram matrix 822 MB, Hessian")
+                        "gpuquant: calibrating takes at least 3.38 GB on cuda (mlp-out: Gram matrix 822 MB, Hessian")
                 .contains("but 1.84 GB may be used; raise --device-memory");
     }
 

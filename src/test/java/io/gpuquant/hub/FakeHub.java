@@ -21,6 +21,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.IntConsumer;
 
 /**
  * A hub on this machine with one repository, and the faults that hubs and networks have. Large files are served by another
@@ -48,6 +49,9 @@ public final class FakeHub implements AutoCloseable {
 
     /** Connections that are dropped in the middle of a large file. */
     final AtomicInteger drops = new AtomicInteger();
+
+    /** Is called before a connection is dropped, with the bytes of the file that were sent until then. */
+    volatile IntConsumer beforeDrop = sent -> {};
 
     /** Large files that arrive with a wrong byte. */
     final AtomicInteger damaged = new AtomicInteger();
@@ -210,6 +214,7 @@ public final class FakeHub implements AutoCloseable {
         exchange.getResponseBody().write(Arrays.copyOfRange(content, from, to));
         if (drop) {
             exchange.getResponseBody().flush();
+            beforeDrop.accept(to);
         }
     }
 

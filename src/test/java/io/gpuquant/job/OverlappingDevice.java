@@ -1,5 +1,6 @@
 package io.gpuquant.job;
 
+import io.gpuquant.device.AttentionMethod;
 import io.gpuquant.device.Blas;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceBuffer;
@@ -64,6 +65,11 @@ record OverlappingDevice(Device device, Stream transferStream) implements Device
     @Override
     public DType operandType(DType checkpointType) {
         return device.operandType(checkpointType);
+    }
+
+    @Override
+    public AttentionMethod attention() {
+        return device.attention();
     }
 
     @Override

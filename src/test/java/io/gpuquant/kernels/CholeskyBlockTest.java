@@ -116,12 +116,11 @@ class CholeskyBlockTest {
                 values[i * n + j] = Float.NaN;
             }
         }
-        Factors kernel = KernelRig.everywhere(false, rig -> factor(rig, values, n, offset, stride, firstColumn));
+        Factors kernel = KernelRig.everywhere(rig -> factor(rig, values, n, offset, stride, firstColumn));
         // The twin's loops are long.
         return n > 64
                 ? List.of(kernel)
-                : List.of(
-                        kernel, KernelRig.everywhere(true, rig -> factor(rig, values, n, offset, stride, firstColumn)));
+                : List.of(kernel, KernelRig.twins(rig -> factor(rig, values, n, offset, stride, firstColumn)));
     }
 
     private static Factors factor(KernelRig rig, float[] h, int n, int offset, int stride, int firstColumn) {

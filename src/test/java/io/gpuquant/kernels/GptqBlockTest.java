@@ -269,7 +269,7 @@ class GptqBlockTest {
         block.state[2 * 40 + 9] = Float.POSITIVE_INFINITY;
         block.state[3 * 40] = -3e38f;
         // What becomes of the other columns of a row with such a state is not specified; twin and kernel differ in it.
-        Result result = KernelRig.everywhere(false, rig -> quantize(rig, block));
+        Result result = KernelRig.everywhere(rig -> quantize(rig, block));
         Result expected = oracle(healthy);
 
         for (byte code : result.codes) {

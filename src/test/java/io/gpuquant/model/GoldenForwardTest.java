@@ -2,6 +2,7 @@ package io.gpuquant.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.gpuquant.device.AttentionMethod;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceOptions;
 import io.gpuquant.device.host.HostDevice;
@@ -21,6 +22,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * The forward pass of every family against transformers, in float32 on both sides. {@link Deviation#tolerance} says what that
@@ -94,6 +96,25 @@ class GoldenForwardTest {
         }
     }
 
+    /** Of heads that there are kernels for, in turn normalized, capped and seen through a window. */
+    @ParameterizedTest
+    @ValueSource(strings = {"gemma", "gemma2", "gemma3", "qwen3"})
+    void fusedAttentionIsAsCloseAsTiles(String name) {
+        ModelStructure structure = structure(name);
+        ModelConfig config = structure.config();
+        try (SafetensorsFile expected = expected(name);
+                Device fused = HostDevice.open(new DeviceOptions(Long.MAX_VALUE, 1).with(AttentionMethod.FUSED))) {
+            float[] logits = floats(expected, "logits");
+            ForwardRun kernels = run(fused, name, structure, DType.F16, rope -> castFrequencies(config, rope));
+            ForwardRun tiles = run(device, name, structure, DType.F16, rope -> castFrequencies(config, rope));
+
+            assertThat(Deviation.relative(kernels.logits(), logits, config.vocabSize()))
+                    .isLessThan(1.5 * Deviation.relative(tiles.logits(), logits, config.vocabSize()));
+            assertThat(kernels.bits()).isNotEqualTo(tiles.bits());
+            assertThat(fused.memory().peakBytes()).isLessThan(device.memory().peakBytes());
+        }
+    }
+
     /** The only thing that keeps the product from the expected values. */
     @ParameterizedTest
     @MethodSource("names")
@@ -110,6 +131,15 @@ class GoldenForwardTest {
 
     private ForwardRun run(
             String name, ModelStructure structure, DType operandType, Function<RopeParameters, RotaryEmbedding> ropes) {
+        return run(device, name, structure, operandType, ropes);
+    }
+
+    private static ForwardRun run(
+            Device device,
+            String name,
+            ModelStructure structure,
+            DType operandType,
+            Function<RopeParameters, RotaryEmbedding> ropes) {
         try (Checkpoint checkpoint = Checkpoint.open(GOLDENS.resolve(name));
                 SafetensorsFile expected = expected(name)) {
             return ForwardRun.of(

@@ -1,5 +1,6 @@
 package io.gpuquant.quantize;
 
+import io.gpuquant.device.AttentionMethod;
 import io.gpuquant.device.Blas;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceBuffer;
@@ -201,6 +202,11 @@ final class LateDevice implements Device {
     @Override
     public DType operandType(DType checkpointType) {
         return device.operandType(checkpointType);
+    }
+
+    @Override
+    public AttentionMethod attention() {
+        return device.attention();
     }
 
     @Override

@@ -53,6 +53,12 @@ final class CudaBlas implements Blas, AutoCloseable {
         return description;
     }
 
+    /** The workspace of its handle. */
+    @Override
+    public long bytesPerStream() {
+        return CublasHandle.WORKSPACE_BYTES;
+    }
+
     @Override
     public void gemm(Stream stream, Gemm gemm) {
         if (!(stream instanceof CudaStream cudaStream)) {

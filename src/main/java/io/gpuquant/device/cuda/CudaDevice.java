@@ -1,5 +1,6 @@
 package io.gpuquant.device.cuda;
 
+import io.gpuquant.device.AttentionMethod;
 import io.gpuquant.device.Blas;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceBuffer;
@@ -19,6 +20,7 @@ final class CudaDevice implements Device {
 
     private final DeviceInfo info;
     private final BlasChoice blasChoice;
+    private final AttentionMethod attention;
     private final MemoryLedger ledger;
     private final CloseStack closing = new CloseStack();
     private final CudaContext context;
@@ -39,6 +41,7 @@ final class CudaDevice implements Device {
     CudaDevice(SymbolLookup driver, int ordinal, DeviceInfo info, DeviceOptions options, BlasChoice blasChoice) {
         this.info = info;
         this.blasChoice = blasChoice;
+        this.attention = options.attention();
         this.ledger = new MemoryLedger(info.id(), options.memoryLimitBytes());
         try {
             context = new CudaContext(info.id(), ordinal);
@@ -145,6 +148,11 @@ final class CudaDevice implements Device {
             throw new IllegalArgumentException("products of " + checkpointType);
         }
         return checkpointType;
+    }
+
+    @Override
+    public AttentionMethod attention() {
+        return attention;
     }
 
     @Override

@@ -1,5 +1,6 @@
 package io.gpuquant.device.host;
 
+import io.gpuquant.device.AttentionMethod;
 import io.gpuquant.device.Blas;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceBuffer;
@@ -24,6 +25,7 @@ public final class HostDevice implements Device {
     private final VirtualGpu gpu;
     private final WorkerThreads workers;
     private final HostBlas blas;
+    private final AttentionMethod attention;
     private final HostStream stream;
     private final MemoryLedger ledger;
     private final Set<DeviceBuffer> buffers = new HashSet<>();
@@ -36,6 +38,7 @@ public final class HostDevice implements Device {
         workers = new WorkerThreads(options.threads());
         blas = new HostBlas(library, gpu.memory(), workers);
         stream = new HostStream(gpu);
+        attention = options.attention();
         // Memory that the machine does not have may be granted all the same, and the process be killed when it is used.
         ledger = new MemoryLedger(info.id(), Math.min(options.memoryLimitBytes(), info.memoryBytes()));
     }
@@ -130,6 +133,11 @@ public final class HostDevice implements Device {
     @Override
     public DType operandType(DType checkpointType) {
         return DType.F32;
+    }
+
+    @Override
+    public AttentionMethod attention() {
+        return attention;
     }
 
     @Override

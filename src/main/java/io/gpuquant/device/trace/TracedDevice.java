@@ -1,5 +1,6 @@
 package io.gpuquant.device.trace;
 
+import io.gpuquant.device.AttentionMethod;
 import io.gpuquant.device.Blas;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceBuffer;
@@ -101,6 +102,11 @@ public final class TracedDevice implements Device {
         return device.operandType(checkpointType);
     }
 
+    @Override
+    public AttentionMethod attention() {
+        return device.attention();
+    }
+
     /** Notes what has not been noted, if the device is well, and closes the device. */
     @Override
     public void close() {
@@ -118,6 +124,11 @@ public final class TracedDevice implements Device {
         @Override
         public String description() {
             return blas.description();
+        }
+
+        @Override
+        public long bytesPerStream() {
+            return blas.bytesPerStream();
         }
 
         @Override

@@ -98,7 +98,7 @@ class CudaBlasTest {
             assertThat(fake.calls("cublasSetWorkspace_v2"))
                     .containsExactly("cublasSetWorkspace_v2 33554432", "cublasSetWorkspace_v2 33554432");
             assertThat(fake.calls("cublasSetMathMode")).containsOnly("cublasSetMathMode 0");
-            assertThat(device.memory().heldBytes()).isEqualTo(2 * CublasHandle.WORKSPACE_BYTES + 12);
+            assertThat(device.memory().heldBytes()).isEqualTo(2 * device.blas().bytesPerStream() + 12);
             device.close();
             assertThat(fake.calls("cublasDestroy_v2")).hasSize(2);
         }

@@ -1,6 +1,5 @@
 package io.gpuquant.device.cuda;
 
-import io.gpuquant.device.Blas;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceBuffer;
 import io.gpuquant.device.DeviceOptions;
@@ -11,8 +10,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.util.List;
 import java.util.Optional;
 
@@ -47,18 +44,6 @@ final class Fakes {
                 new BlasChoice(new CublasSearch(null, List.of(), List.of()), () -> Optional.of(new PtxBlasFactory()));
         Gpu gpu = Gpu.usable().getFirst();
         return new CudaDevice(driver, gpu.ordinal(), gpu.info("cuda:0", ""), options, kernels);
-    }
-
-    /** A device with other matrix products. */
-    static Device withProducts(Device device, Blas blas) {
-        return (Device) Proxy.newProxyInstance(
-                Fakes.class.getClassLoader(), new Class<?>[] {Device.class}, (self, method, arguments) -> {
-                    try {
-                        return method.getName().equals("blas") ? blas : method.invoke(device, arguments);
-                    } catch (InvocationTargetException failure) {
-                        throw failure.getCause();
-                    }
-                });
     }
 
     /** A buffer that holds these numbers. */

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.gpuquant.calibration.CalibrationOptions;
+import io.gpuquant.device.ChangedDevice;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceOptions;
 import io.gpuquant.device.host.HostDevice;
@@ -65,7 +66,7 @@ class WholeJobTest {
         return quantize(
                 model,
                 output,
-                () -> Fakes.withProducts(HostDevice.open(new DeviceOptions(Long.MAX_VALUE, 2)), new PtxBlas()));
+                () -> ChangedDevice.with(HostDevice.open(new DeviceOptions(Long.MAX_VALUE, 2)), "blas", new PtxBlas()));
     }
 
     private byte[] onGpu(Path model, Path output, long memory, @Nullable Path timeline) throws IOException {
