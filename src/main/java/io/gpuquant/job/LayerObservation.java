@@ -88,7 +88,7 @@ final class LayerObservation implements StageInputs, AutoCloseable {
     void complete() {
         grams.forEach((stage, gram) -> {
             peers.sum(gram);
-            peers.sum(sums.get(stage));
+            peers.sum(Objects.requireNonNull(sums.get(stage)));
             GramDiagonal.requireFinite(device, gram, stage.linears().getFirst().name());
             new HessianKernels(device.stream()).symmetrize(gram);
         });
