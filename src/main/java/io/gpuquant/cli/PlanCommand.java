@@ -114,7 +114,9 @@ final class PlanCommand implements Callable<Integer> {
         if (!absent.isEmpty()) {
             return Forecast.inRooms(
                     options,
-                    absent.stream().map(id -> Room.ofGpu(id, device.memory, device.attention)).toList());
+                    absent.stream()
+                            .map(id -> Room.ofGpu(id, device.memory, device.attention))
+                            .toList());
         }
         List<Device> opened = device.openAll();
         try {
