@@ -39,6 +39,8 @@ SHAPES = {
     "llama-yarn": ("llama", dict(rope_parameters=dict(
         rope_type="yarn", rope_theta=10000.0, factor=8.0, original_max_position_embeddings=64),
         max_position_embeddings=512), "float16", "5GB"),
+    "llama-dynamic": ("llama", dict(rope_parameters=dict(
+        rope_type="dynamic", rope_theta=10000.0, factor=4.0)), "float16", "5GB"),
     "mistral-no-window": ("mistral", dict(sliding_window=None, head_dim=40, num_key_value_heads=4), "bfloat16", "5GB"),
     "qwen2-untied": ("qwen2", dict(
         num_attention_heads=8, num_key_value_heads=4, vocab_size=277, tie_word_embeddings=False), "float16", "200KB"),

@@ -10,6 +10,7 @@ import io.gpuquant.gguf.GgufSet;
 import io.gpuquant.gguf.GgufTensor;
 import io.gpuquant.gguf.GgufValue;
 import io.gpuquant.model.ModelConfig;
+import io.gpuquant.model.RopeScaling;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -162,10 +163,25 @@ final class GgufConfig {
                 json.putObject(ROPE_SCALING)
                         .put("rope_type", "linear")
                         .put("factor", decimal(real("rope.scaling.factor").orElse(1.0)));
+            case "yarn" -> addYarn();
             default ->
                 throw new InputException(file + " stretches its rotary embedding by " + type
-                        + ", which gpuquant does not compute; give a model with none or linear");
+                        + ", which gpuquant does not compute; give a model with none, linear or yarn");
         }
+    }
+
+    private void addYarn() {
+        double factor = real("rope.scaling.factor").orElse(1.0);
+        ObjectNode scaling = json.putObject(ROPE_SCALING).put("rope_type", "yarn");
+        scaling.put("factor", decimal(factor));
+        scaling.put(
+                "original_max_position_embeddings",
+                whole("rope.scaling.original_context_length").orElse(required("context_length")));
+        real("rope.scaling.yarn_beta_fast").ifPresent(turns -> scaling.put("beta_fast", decimal(turns)));
+        real("rope.scaling.yarn_beta_slow").ifPresent(turns -> scaling.put("beta_slow", decimal(turns)));
+        real("rope.scaling.attn_factor")
+                .ifPresent(times -> scaling.put(
+                        "attention_factor", decimal(times * RopeScaling.Yarn.usualMagnitude(factor, 1))));
     }
 
     private void addFactors(String longFactors, String shortFactors, Optional<Double> magnitude, long original) {

@@ -159,10 +159,28 @@ public final class Hyperparameters {
                 put("rope.scaling.type", text("linear"));
                 put("rope.scaling.factor", real((float) linear.factor()));
             }
+            case RopeScaling.Yarn yarn -> addYarn(yarn);
             case RopeScaling.LongRope longRope -> put("rope.scaling.attn_factor", real((float) longRope.magnitude()));
         }
         if (architecture == Architecture.PHI3) {
             put("rope.scaling.original_context_length", count(originalContext()));
+        }
+    }
+
+    /** llama.cpp multiplies cosines and sines by what is usual, and by {@code attn_factor}. */
+    private void addYarn(RopeScaling.Yarn yarn) {
+        if (!yarn.turns().isTruncated()) {
+            throw new InputException("the YaRN scaling of this model does not round to whole pairs of elements"
+                    + " (truncate is false), which llama.cpp does");
+        }
+        put("rope.scaling.type", text("yarn"));
+        put("rope.scaling.factor", real((float) yarn.factor()));
+        put("rope.scaling.original_context_length", count(yarn.originalContext()));
+        put("rope.scaling.yarn_beta_fast", real((float) yarn.turns().fast()));
+        put("rope.scaling.yarn_beta_slow", real((float) yarn.turns().slow()));
+        double usual = RopeScaling.Yarn.usualMagnitude(yarn.factor(), 1);
+        if (yarn.magnitude() != usual) {
+            put("rope.scaling.attn_factor", real((float) (yarn.magnitude() / usual)));
         }
     }
 

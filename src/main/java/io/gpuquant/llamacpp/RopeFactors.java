@@ -16,6 +16,7 @@ final class RopeFactors {
         return switch (config.rope().scaling()) {
             case RopeScaling.None none -> List.of();
             case RopeScaling.Linear linear -> List.of();
+            case RopeScaling.Yarn yarn -> List.of();
             case RopeScaling.Llama3 llama3 -> List.of(vector("rope_freqs.weight", llama3(config, llama3)));
             case RopeScaling.LongRope longRope ->
                 List.of(

@@ -117,16 +117,38 @@ final class RopeReader {
         String key = rope.has("rope_type") ? "rope_type" : "type";
         String type = rope.optionalText(key).orElse("default");
         return switch (type) {
-            case "default" -> new RopeScaling.None();
+            // Dynamic scaling begins beyond max_position_embeddings, and no sequence is longer here.
+            case "default", "dynamic" -> new RopeScaling.None();
             case "linear" -> new RopeScaling.Linear(rope.positiveNumber("factor"));
             case "llama3" -> llama3(rope);
+            case "yarn" -> yarn(rope);
             case "longrope", "su" -> longRope(rope, rotated / 2);
             default ->
                 throw rope.refuse(
                         key,
                         "is " + rope.shown(key) + ", which is not supported; use a model whose type is default, linear,"
-                                + " llama3 or longrope");
+                                + " dynamic, llama3, yarn or longrope");
         };
+    }
+
+    /** Of the two notations of what cosines are multiplied by, {@code attention_factor} counts before {@code mscale}. */
+    private RopeScaling yarn(ConfigObject rope) {
+        int original = originalContext(rope);
+        double factor = rope.positiveNumber("factor", (double) maxPositions / original);
+        double magnitude = rope.has("mscale") && rope.has("mscale_all_dim")
+                ? RopeScaling.Yarn.usualMagnitude(factor, rope.positiveNumber("mscale"))
+                        / RopeScaling.Yarn.usualMagnitude(factor, rope.positiveNumber("mscale_all_dim"))
+                : RopeScaling.Yarn.usualMagnitude(factor, 1);
+        double fast = rope.positiveNumber("beta_fast", 32);
+        double slow = rope.positiveNumber("beta_slow", 1);
+        if (fast <= slow) {
+            throw rope.refuse("beta_fast", "is " + fast + ", not above beta_slow " + slow + ConfigObject.RESTORE);
+        }
+        return new RopeScaling.Yarn(
+                factor,
+                new RopeScaling.YarnTurns(fast, slow, rope.flag("truncate", true)),
+                rope.positiveNumber("attention_factor", magnitude),
+                original);
     }
 
     private RopeScaling longRope(ConfigObject rope, int pairs) {

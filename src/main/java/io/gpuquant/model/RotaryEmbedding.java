@@ -54,6 +54,12 @@ final class RotaryEmbedding {
                 magnitude = 1;
                 originalContext = Integer.MAX_VALUE;
             }
+            case RopeScaling.Yarn yarn -> {
+                inverseFrequencies = interpolated(unscaled, rope.theta(), yarn);
+                longFrequencies = inverseFrequencies;
+                magnitude = (float) yarn.magnitude();
+                originalContext = Integer.MAX_VALUE;
+            }
             case RopeScaling.Llama3 llama3 -> {
                 inverseFrequencies = stretched(inverses(unscaled, List.of()), llama3);
                 longFrequencies = inverseFrequencies;
@@ -139,6 +145,29 @@ final class RotaryEmbedding {
             scaled[i] = frequencies[i] / factor;
         }
         return scaled;
+    }
+
+    /** transformers, {@code _compute_yarn_parameters}, in its order of float32 operations. */
+    private static float[] interpolated(float[] powers, double theta, RopeScaling.Yarn scaling) {
+        RopeScaling.YarnTurns turns = scaling.turns();
+        int rotated = 2 * powers.length;
+        double first = pairThatTurns(turns.fast(), rotated, theta, scaling.originalContext());
+        double last = pairThatTurns(turns.slow(), rotated, theta, scaling.originalContext());
+        float low = (float) Math.max(turns.isTruncated() ? Math.floor(first) : first, 0);
+        float high = (float) Math.min(turns.isTruncated() ? Math.ceil(last) : last, rotated - 1);
+        float range = low == high ? 0.001f : high - low;
+        float factor = (float) scaling.factor();
+        float[] scaled = new float[powers.length];
+        for (int i = 0; i < scaled.length; i++) {
+            float kept = 1 - Math.clamp((i - low) / range, 0f, 1f);
+            scaled[i] = 1 / (factor * powers[i]) * (1 - kept) + 1 / powers[i] * kept;
+        }
+        return scaled;
+    }
+
+    /** The pair of elements, not a whole number, that turns so often within a context. */
+    private static double pairThatTurns(double turns, int rotated, double theta, int context) {
+        return rotated * Math.log(context / (turns * 2 * Math.PI)) / (2 * Math.log(theta));
     }
 
     /** transformers, {@code _compute_llama3_parameters}, in its order of float32 operations. */

@@ -65,6 +65,32 @@ class RopeReaderTest {
     }
 
     @Test
+    void readsYarn() throws IOException {
+        assertThat(read("\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4.0,"
+                                + " \"original_max_position_embeddings\": 512}")
+                        .scaling())
+                .isEqualTo(new RopeScaling.Yarn(
+                        4, new RopeScaling.YarnTurns(32, 1, true), 0.1 * Math.log(4) + 1, 512));
+        assertThat(read("\"rope_parameters\": {\"rope_type\": \"yarn\", \"original_max_position_embeddings\": 256,"
+                                + " \"mscale\": 1.0, \"mscale_all_dim\": 0.5, \"beta_fast\": 24, \"truncate\": false}")
+                        .scaling())
+                .isEqualTo(new RopeScaling.Yarn(
+                        8,
+                        new RopeScaling.YarnTurns(24, 1, false),
+                        (0.1 * Math.log(8) + 1) / (0.05 * Math.log(8) + 1),
+                        256));
+        assertThat(read("\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4.0, \"attention_factor\": 1.5}")
+                        .scaling())
+                .isEqualTo(new RopeScaling.Yarn(4, new RopeScaling.YarnTurns(32, 1, true), 1.5, 2048));
+    }
+
+    @Test
+    void dynamicScalingBeginsBeyondWhatTheModelTakes() throws IOException {
+        assertThat(read("\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 4.0}").scaling())
+                .isEqualTo(new RopeScaling.None());
+    }
+
+    @Test
     void takesTheModelsContextForTheOriginalOneWhenThereIsNoOther() throws IOException {
         assertThat(read("\"rope_scaling\": {\"rope_type\": \"llama3\", " + LLAMA3 + "}")
                         .scaling())
@@ -90,8 +116,8 @@ class RopeReaderTest {
             delimiter = '|',
             quoteCharacter = '`',
             value = {
-                "`\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 4}` | `\"rope_scaling.rope_type\" is \"yarn\", which is not supported; use a model whose type is default, linear, llama3 or longrope`",
-                "`\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 4}` | `\"rope_scaling.type\" is \"dynamic\", which is not supported`",
+                "`\"rope_scaling\": {\"rope_type\": \"ntk\", \"factor\": 4}` | `\"rope_scaling.rope_type\" is \"ntk\", which is not supported; use a model whose type is default, linear, dynamic, llama3, yarn or longrope`",
+                "`\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4, \"beta_fast\": 1, \"beta_slow\": 1}` | `\"rope_scaling.beta_fast\" is 1.0, not above beta_slow 1.0`",
                 "`\"rope_parameters\": {\"rope_type\": \"longrope\"}` | `\"rope_parameters.short_factor\" is missing`",
                 "`\"rope_scaling\": {\"type\": \"linear\"}` | `\"rope_scaling.factor\" is missing`",
                 "`\"rope_scaling\": {\"type\": \"linear\", \"factor\": -2}` | `\"rope_scaling.factor\" is -2, not a positive number`",
