@@ -160,13 +160,7 @@ class Fp8SourceTest {
     }
 
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "rtn --group-size 32",
-                "bnb",
-                "int8 CALIBRATION",
-                "fp4 --scheme mxfp4"
-            })
+    @ValueSource(strings = {"rtn --group-size 32", "bnb", "int8 CALIBRATION", "fp4 --scheme mxfp4"})
     void isQuantized(String command) {
         Path ofStored = quantize(command, Source.BLOCKS.stored(), "stored");
         Path ofPlain = quantize(command, Source.BLOCKS.plain(), "plain");
