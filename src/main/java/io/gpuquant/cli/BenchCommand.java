@@ -79,7 +79,7 @@ final class BenchCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         try (Device device = target.open()) {
-            LayerShape shape = shape(device.info().id().equals("host") ? LayerShape.SMALL : LayerShape.LLAMA_3_8B);
+            LayerShape shape = shape(device.info().kind().equals("host") ? LayerShape.SMALL : LayerShape.LLAMA_3_8B);
             PrintWriter progress = spec.commandLine().getErr();
             BenchReport report = new Benchmark(device, shape, quick, name -> {
                         if (!run.quiet) {

@@ -16,7 +16,7 @@ class DeviceOption {
             names = "--device",
             paramLabel = "auto|cuda:N[,N]|host",
             defaultValue = "auto",
-            description = "Where to compute: a GPU if one is there (auto), a certain one, several for gptq and rtn"
+            description = "Where to compute: a GPU if one is there (auto), a certain one, several for gptq, awq and rtn"
                     + " (cuda:0,1), or the processor."
                     + " Default: ${DEFAULT-VALUE}.")
     String device = "auto";
@@ -34,13 +34,15 @@ class DeviceOption {
             description = "Processor threads. Default: one per processor. The result does not depend on it.")
     int threads = Runtime.getRuntime().availableProcessors();
 
-    /** Whether a GPU was named that is not here, but how much memory it has is known. */
-    boolean isAbsentGpu() {
-        return device.matches("cuda(:\\d+)?")
+    /** The GPUs that were named, where they are not here, but how much memory each has is known; otherwise none. */
+    List<String> absentGpus() {
+        List<String> named = Devices.each(device);
+        boolean absent = named.stream().allMatch(each -> each.matches("cuda(:\\d+)?"))
                 && memory != Long.MAX_VALUE
                 && Devices.installed().providers().stream()
                         .filter(provider -> provider.kind().equals("cuda"))
                         .allMatch(provider -> provider.probe().devices().isEmpty());
+        return absent ? named : List.of();
     }
 
     /** Opens the device. */

@@ -49,7 +49,7 @@ final class ProgressDisplay implements JobListener, AutoCloseable {
 
     @Override
     public void forecast(MemoryPlan memory) {
-        lines.say("device memory: " + Sizes.format(memory.peakBytes()) + " at most, of "
+        lines.say("memory of " + memory.room().info().id() + ": " + Sizes.format(memory.peakBytes()) + " at most, of "
                 + Sizes.format(memory.room().availableBytes())
                 + (memory.hostBytes() == 0
                         ? ""

@@ -102,7 +102,7 @@ final class SelftestCommand implements Callable<Integer> {
         String id = report.device().id();
         return failure.name() + " fails on " + id + " (" + report.device().name() + "): "
                 + failure.failure().orElseThrow()
-                + (id.equals("host")
+                + (report.device().kind().equals("host")
                         ? "; install gpuquant again, and report this if it stays"
                         : "; do not quantize on this device before its driver has been updated, or report this if it"
                                 + " stays");

@@ -11,4 +11,11 @@ package io.gpuquant.device;
  * @param driver the driver or library versions that run it, in words
  */
 public record DeviceInfo(
-        String id, String name, String architecture, int multiprocessors, long memoryBytes, String driver) {}
+        String id, String name, String architecture, int multiprocessors, long memoryBytes, String driver) {
+
+    /** The word before the colon in its id. */
+    public String kind() {
+        int colon = id.indexOf(':');
+        return colon < 0 ? id : id.substring(0, colon);
+    }
+}

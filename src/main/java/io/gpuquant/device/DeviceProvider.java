@@ -14,10 +14,15 @@ public interface DeviceProvider {
     /** Looks for devices without claiming one. */
     Probe probe();
 
+    /** Whether there is a device of this index: one of {@link Probe#devices()}, or as many more as the kind can make. */
+    default boolean has(int index) {
+        return index < probe().devices().size();
+    }
+
     /**
      * Opens a device.
      *
-     * @param index which of {@link Probe#devices()}
+     * @param index one that {@link #has} knows
      * @throws io.gpuquant.ResourceException when it cannot be opened
      */
     Device open(int index, DeviceOptions options);

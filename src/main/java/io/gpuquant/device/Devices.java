@@ -44,25 +44,35 @@ public final class Devices {
     }
 
     /**
-     * Opens the devices that {@code selector} names: one, as {@link #open}, or several of a kind, as {@code cuda:0,1}.
+     * The selectors of the devices that {@code selector} names: itself, or {@code cuda:0} and {@code cuda:1} of
+     * {@code cuda:0,1}.
      *
-     * @throws UsageException when the selector names no devices, or one of them twice
-     * @throws ResourceException when one of them is not here
+     * @throws UsageException when it names one of them twice
      */
-    public List<Device> openAll(String selector, DeviceOptions options) {
+    public static List<String> each(String selector) {
         Matcher matcher = SEVERAL.matcher(selector);
         if (!matcher.matches()) {
-            return List.of(open(selector, options));
+            return List.of(selector);
         }
         List<Integer> indices =
                 Arrays.stream(matcher.group(2).split(",")).map(Integer::valueOf).toList();
         if (Set.copyOf(indices).size() < indices.size()) {
             throw new UsageException("--device " + selector + " names a device twice; name each once");
         }
+        return indices.stream().map(index -> matcher.group(1) + ":" + index).toList();
+    }
+
+    /**
+     * Opens the devices that {@code selector} names: one, as {@link #open}, or several of a kind, as {@code cuda:0,1}.
+     *
+     * @throws UsageException when the selector names no devices, or one of them twice
+     * @throws ResourceException when one of them is not here
+     */
+    public List<Device> openAll(String selector, DeviceOptions options) {
         List<Device> opened = new ArrayList<>();
         try {
-            for (int index : indices) {
-                opened.add(open(matcher.group(1) + ":" + index, options));
+            for (String each : each(selector)) {
+                opened.add(open(each, options));
             }
             return opened;
         } catch (RuntimeException failure) {
@@ -89,8 +99,8 @@ public final class Devices {
         }
         Matcher matcher = SELECTOR.matcher(selector);
         if (SEVERAL.matcher(selector).matches()) {
-            throw new UsageException(
-                    "--device " + selector + " names several devices, which only gptq and rtn can use; name one");
+            throw new UsageException("--device " + selector
+                    + " names several devices, which only gptq, awq, rtn and plan can use; name one");
         }
         if (!matcher.matches()) {
             throw new UsageException("--device " + selector + " is not a device; use auto, host or cuda:N");
@@ -106,7 +116,7 @@ public final class Devices {
             throw new ResourceException("--device " + selector + " is not there: " + probe.reason()
                     + "; use --device host to run without it");
         }
-        if (index >= probe.devices().size()) {
+        if (!provider.has(index)) {
             throw new ResourceException("--device " + selector + " is not there: this machine has "
                     + probe.devices().size() + " such device(s), numbered from 0");
         }

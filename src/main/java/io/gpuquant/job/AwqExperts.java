@@ -9,6 +9,7 @@ import io.gpuquant.kernels.ConvertKernels;
 import io.gpuquant.kernels.HessianKernels;
 import io.gpuquant.kernels.ScaleKernels;
 import io.gpuquant.kernels.ScaleKernels.Factors;
+import io.gpuquant.model.DecoderLayer;
 import io.gpuquant.model.FeedForward;
 import io.gpuquant.model.LayerPass;
 import io.gpuquant.model.LayerWeights;
@@ -67,27 +68,56 @@ final class AwqExperts {
             LayerPass pass,
             Optional<AwqGroup> ofNorm,
             Predicate<Stage> isQuantized) {
-        float[] found = ofNorm.map(group -> search(group, weights, routed)).orElse(null);
+        List<Expert> experts = experts(weights.layer(), routed);
+        float[] found =
+                ofNorm.map(group -> search(group, weights, routed, experts)).orElse(null);
         float[] scales =
                 stages.foldIntoNorm(weights.norm(weights.layer().norms().mlp()), found);
         foldIntoRouter(weights, scales);
-        for (int expert = 0; expert < weights.layer().feedForwards().size(); expert++) {
+        for (Expert expert : experts) {
             quantize(weights, expert, routed, pass, scales, isQuantized);
         }
     }
 
-    private float @Nullable [] search(AwqGroup group, LayerWeights weights, RoutedTokens routed) {
-        List<ExpertPart> parts = new ArrayList<>();
-        for (int expert = 0; expert < group.stages().size(); expert++) {
-            if (routed.tokens(expert) > 0) {
-                parts.add(new ExpertPart(weights.stage(group.stages().get(expert)), routed, expert));
-            }
+    /**
+     * An expert, and the tokens of all devices.
+     *
+     * @param seen of them, those that come to it
+     */
+    private record Expert(int number, FeedForward feedForward, long seen, long all) {
+
+        ExpertTokens tokens(Stage stage) {
+            return new ExpertTokens(stage, seen, all);
         }
+    }
+
+    private List<Expert> experts(DecoderLayer layer, RoutedTokens routed) {
+        int count = layer.feedForwards().size();
+        double[] tokens = new double[count + 1];
+        for (int i = 0; i < count; i++) {
+            tokens[i] = routed.tokens(i);
+        }
+        tokens[count] = routed.allTokens();
+        double[] everywhere = settings.peers().sum(tokens);
+        List<Expert> experts = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            experts.add(new Expert(i, layer.feedForwards().get(i), (long) everywhere[i], (long) everywhere[count]));
+        }
+        return experts;
+    }
+
+    private float @Nullable [] search(AwqGroup group, LayerWeights weights, RoutedTokens routed, List<Expert> experts) {
+        List<ExpertPart> parts = experts.stream()
+                .filter(expert -> expert.seen() > 0)
+                .map(expert -> new ExpertPart(weights.stage(expert.feedForward().in()), routed, expert.number()))
+                .toList();
         int in = group.stages().getFirst().in();
         DeviceMatrix sums = cleared("sums of inputs", AwqKernels.BANDS, in);
         try (var buffer = sums.buffer()) {
             routed.forEach((chunk, x) -> kernels.addAbsoluteSums(x, sums));
-            ScaleSearch.Found found = search.search(in, parts, new Mean(sums, routed.allTokens()));
+            settings.peers().sum(sums);
+            ScaleSearch.Found found =
+                    search.search(in, parts, new Mean(sums, experts.getFirst().all()));
             report(group, found);
             return found.scales().orElse(null);
         }
@@ -122,9 +152,13 @@ final class AwqExperts {
         @Override
         public void withLoss(BiConsumer<DeviceMatrix, CandidateLoss> use) {
             DeviceMatrix gram = gramOfInput(weights.stage(), routed, expert);
-            try (var buffer = gram.buffer();
-                    GramLoss loss = new GramLoss(device, weights.stage().out(), gram)) {
-                withWeights(dense -> use.accept(dense, loss));
+            try (var buffer = gram.buffer()) {
+                withWeights(dense -> {
+                    DeviceMatrix judged = settings.seat().rows(dense);
+                    try (GramLoss loss = new GramLoss(device, judged.rows(), gram)) {
+                        use.accept(judged, loss);
+                    }
+                });
             }
         }
 
@@ -141,6 +175,7 @@ final class AwqExperts {
     }
 
     private DeviceMatrix complete(DeviceMatrix gram, Stage stage) {
+        settings.peers().sum(gram);
         GramDiagonal.requireFinite(device, gram, stage.linears().getFirst().name());
         new HessianKernels(device.stream()).symmetrize(gram);
         return gram;
@@ -174,40 +209,42 @@ final class AwqExperts {
             byte[] bytes = new byte[Math.toIntExact(rounded.byteSize())];
             device.stream().copyToHost(rounded, MemorySegment.ofArray(bytes));
             device.stream().synchronize();
-            settings.output().send(linear.weightName(), MemorySegment.ofArray(bytes));
+            settings.commonOutput().send(linear.weightName(), MemorySegment.ofArray(bytes));
         }
     }
 
     private void quantize(
             LayerWeights weights,
-            int expert,
+            Expert expert,
             RoutedTokens routed,
             LayerPass pass,
             float @Nullable [] scales,
             Predicate<Stage> isQuantized) {
-        FeedForward feedForward = weights.layer().feedForwards().get(expert);
-        ExpertTokens in = new ExpertTokens(feedForward.in(), routed.tokens(expert), routed.allTokens());
-        ExpertTokens out = new ExpertTokens(feedForward.out(), routed.tokens(expert), routed.allTokens());
+        FeedForward feedForward = expert.feedForward();
+        ExpertTokens in = expert.tokens(feedForward.in());
+        ExpertTokens out = expert.tokens(feedForward.out());
         DeviceMatrix inner =
                 cleared("Gram matrix", feedForward.out().in(), feedForward.out().in());
         DeviceMatrix sums = cleared("sums of inputs", AwqKernels.BANDS, inner.columns());
         try (var innerBuffer = inner.buffer();
                 var sumBuffer = sums.buffer()) {
             settings.importance()
-                    .ifPresent(watch -> routed.forEach(expert, (chunk, x) -> watch.add(feedForward.in(), x)));
-            pass.activations(routed, expert, weights.stage(feedForward.in()), (chunk, x) -> {
+                    .ifPresent(watch -> routed.forEach(expert.number(), (chunk, x) -> watch.add(feedForward.in(), x)));
+            pass.activations(routed, expert.number(), weights.stage(feedForward.in()), (chunk, x) -> {
                 device.blas().addGram(device.stream(), x, inner);
                 kernels.addAbsoluteSums(x, sums);
                 settings.importance().ifPresent(watch -> watch.add(feedForward.out(), x));
             });
             complete(inner, feedForward.out());
+            settings.peers().sum(sums);
             float[] between = out.areTooFew()
                     ? null
                     : AwqGroup.ofLinear(feedForward.in(), feedForward.out(), isQuantized)
                             .map(group -> searchInner(group, weights, inner, new Mean(sums, out.seen())))
                             .orElse(null);
             if (isQuantized.test(feedForward.in())) {
-                quantizeInput(weights.stage(feedForward.in()), in, routed, expert, new Scales(scales, between));
+                quantizeInput(
+                        weights.stage(feedForward.in()), in, routed, expert.number(), new Scales(scales, between));
             }
             if (isQuantized.test(feedForward.out())) {
                 StageWeights down = weights.stage(feedForward.out());
@@ -234,9 +271,10 @@ final class AwqExperts {
 
     private float @Nullable [] searchInner(AwqGroup group, LayerWeights weights, DeviceMatrix gram, Mean inputs) {
         DeviceMatrix dense = stages.dense(weights.stage(group.stages().getFirst()));
+        DeviceMatrix judged = settings.seat().rows(dense);
         try (var buffer = dense.buffer();
-                GramLoss loss = new GramLoss(device, dense.rows(), gram)) {
-            ScaleSearch.Found found = search.search(dense, inputs, loss);
+                GramLoss loss = new GramLoss(device, judged.rows(), gram)) {
+            ScaleSearch.Found found = search.search(dense, judged, inputs, loss);
             report(group, found);
             return found.scales().orElse(null);
         }

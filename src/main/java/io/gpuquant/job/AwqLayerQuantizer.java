@@ -43,7 +43,7 @@ final class AwqLayerQuantizer implements LayerQuantizer {
         this.family = family;
         this.method = method;
         device = settings.device();
-        search = new ScaleSearch(device, options);
+        search = new ScaleSearch(device, options, settings.peers()::sum);
         stages = new AwqStageQuantizer(settings, options);
         experts = new AwqExperts(settings, search, stages, scaleReports::add);
     }
@@ -58,7 +58,11 @@ final class AwqLayerQuantizer implements LayerQuantizer {
         try (LayerWeights weights = settings.loader().apply(layer)) {
             try (RoutedTokens routed = layer.router().map(pass::routedTokens).orElse(null);
                     LayerObservation seen = new LayerObservation(
-                            device, calibration.hidden().chunking(), this::isQuantized, this::isJudgedByModule)) {
+                            device,
+                            settings.peers(),
+                            calibration.hidden().chunking(),
+                            this::isQuantized,
+                            this::isJudgedByModule)) {
                 try (Trace.Span span = device.trace().begin("observe layer")) {
                     StageInputs watch =
                             settings.importance().<StageInputs>map(seen::then).orElse(seen);
@@ -143,8 +147,9 @@ final class AwqLayerQuantizer implements LayerQuantizer {
                     return search.search(dense, seen.mean(stage), loss);
                 }
             }
-            try (GramLoss loss = new GramLoss(device, dense.rows(), seen.gram(stage))) {
-                return search.search(dense, seen.mean(stage), loss);
+            DeviceMatrix judged = settings.seat().rows(dense);
+            try (GramLoss loss = new GramLoss(device, judged.rows(), seen.gram(stage))) {
+                return search.search(dense, judged, seen.mean(stage), loss);
             }
         }
     }

@@ -96,22 +96,51 @@ final class AwqStageQuantizer {
             @Nullable ExpertTokens tooFew) {
         Stage stage = weights.stage();
         float[] outputScales = outputScales(stage, scales.next());
+        AwqMethod method = new AwqMethod(device, withOptions);
+        settings.seat().part(weights).ifPresent(part -> {
+            AwqMethod.Fold fold = fold(stage, part.stage(), scales.in(), outputScales);
+            quantize(part, gram, method, fold, tooFew);
+        });
+        settings.peers().share(weights);
+        foldIntoBias(weights, outputScales);
+    }
+
+    /** What happens to those linears of a stage that are quantized here. */
+    private static AwqMethod.Fold fold(
+            Stage stage, Stage part, float @Nullable [] inputScales, float @Nullable [] outputScales) {
+        int firstLinear = stage.linears().indexOf(part.linears().getFirst());
+        int firstRow = stage.offset(firstLinear);
+        List<Integer> keepRange = keepRange(stage).stream()
+                .map(linear -> linear - firstLinear)
+                .filter(linear -> linear >= 0 && linear < part.linears().size())
+                .toList();
+        return new AwqMethod.Fold(
+                inputScales,
+                outputScales == null ? null : Arrays.copyOfRange(outputScales, firstRow, firstRow + part.out()),
+                keepRange);
+    }
+
+    private void quantize(
+            StageWeights weights,
+            DeviceMatrix gram,
+            AwqMethod method,
+            AwqMethod.Fold fold,
+            @Nullable ExpertTokens tooFew) {
+        List<LinearSpec> linears = weights.stage().linears();
         DeviceMatrix dense = dense(weights);
         try (var buffer = dense.buffer()) {
             StageTask task = new StageTask(
-                    stage.linears().stream().map(LinearSpec::name).toList(),
-                    stage.linears().stream().map(LinearSpec::out).toList(),
+                    linears.stream().map(LinearSpec::name).toList(),
+                    linears.stream().map(LinearSpec::out).toList(),
                     dense,
                     gram);
-            AwqMethod.Fold fold = new AwqMethod.Fold(scales.in(), outputScales, keepRange(stage));
-            try (QuantizedStage quantized = new AwqMethod(device, withOptions).quantize(task, fold)) {
+            try (QuantizedStage quantized = method.quantize(task, fold)) {
                 writer.write(quantized, weights);
                 List<LinearReport> found = tooFew == null ? quantized.reports() : tooFew.explain(quantized.reports());
                 reports.addAll(found);
                 found.forEach(settings.listener());
             }
         }
-        foldIntoBias(weights, outputScales);
     }
 
     /**
@@ -157,7 +186,7 @@ final class AwqStageQuantizer {
         DType dtype = settings.scheme().biasType(settings.types().apply(linear.biasName()));
         NormFold fold = NormFold.ofBias(download(bias), scales, dtype, linear.biasName());
         device.stream().copyToDevice(MemorySegment.ofArray(fold.values()), bias);
-        settings.output().send(linear.biasName(), fold.bytes());
+        settings.commonOutput().send(linear.biasName(), fold.bytes());
     }
 
     /**
@@ -174,7 +203,7 @@ final class AwqStageQuantizer {
                 norm.norm().flavour(),
                 settings.types().apply(tensor));
         device.stream().copyToDevice(MemorySegment.ofArray(fold.values()), norm.factor());
-        settings.output().send(tensor, fold.bytes());
+        settings.commonOutput().send(tensor, fold.bytes());
         return scales == null ? null : fold.scales();
     }
 

@@ -9,7 +9,6 @@ import io.gpuquant.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -120,10 +119,30 @@ final class DeviceGroup implements AutoCloseable {
         private final Device device;
         private final Seat seat;
         private @Nullable HostBuffer buffer;
+        private double[] numbers = {};
 
         Link(Device device, Seat seat) {
             this.device = device;
             this.seat = seat;
+        }
+
+        @Override
+        public Seat seat() {
+            return seat;
+        }
+
+        @Override
+        public double[] sum(double... own) {
+            numbers = own;
+            meet();
+            double[] sums = new double[own.length];
+            for (Link each : links) {
+                for (int i = 0; i < sums.length; i++) {
+                    sums[i] += each.numbers[i];
+                }
+            }
+            meet();
+            return sums;
         }
 
         @Override
@@ -153,17 +172,13 @@ final class DeviceGroup implements AutoCloseable {
         }
 
         @Override
-        public Optional<StageWeights> part(StageWeights weights) {
-            return seat.part(weights);
-        }
-
-        @Override
         public void share(StageWeights weights) {
-            part(weights).ifPresent(own -> offer(own.stacked()));
+            seat.part(weights).ifPresent(own -> offer(own.stacked()));
             meet();
             for (Link other : links) {
                 if (other != this) {
-                    other.part(weights)
+                    other.seat
+                            .part(weights)
                             .map(StageWeights::stacked)
                             .ifPresent(rows -> device.stream().copyToDevice(other.bytes(rows.byteSize()), rows));
                 }
@@ -206,7 +221,7 @@ final class DeviceGroup implements AutoCloseable {
     static DeviceMatrix summand(Device device, DeviceMatrix matrix) {
         long fitting = Math.max(1, SUMMAND_BYTES / DType.F32.bytes(matrix.columns()));
         return DeviceMatrix.allocate(
-                device, "part of a Gram matrix", DType.F32, (int) Math.min(fitting, matrix.rows()), matrix.columns());
+                device, "what is added to a sum", DType.F32, (int) Math.min(fitting, matrix.rows()), matrix.columns());
     }
 
     @Override

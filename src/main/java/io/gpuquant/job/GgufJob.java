@@ -81,7 +81,7 @@ public final class GgufJob {
     }
 
     private BlockQuantizer quantizer(Device device) {
-        boolean isProcessor = device.info().id().equals("host");
+        boolean isProcessor = device.info().kind().equals("host");
         return isProcessor && !options.kernels()
                 ? BlockQuantizer.onProcessor(threads)
                 : BlockQuantizer.onDevice(device, threads);

@@ -12,6 +12,7 @@ import io.gpuquant.quantize.GramDiagonal;
 import io.gpuquant.tensor.DType;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -20,44 +21,33 @@ import java.util.function.Predicate;
 /** What AWQ remembers of the inputs of a layer's stages: Gram matrices, sums of absolute values, and some inputs as they are. */
 final class LayerObservation implements StageInputs, AutoCloseable {
 
-    /**
-     * Tokens that the output of a module is compared for, about. Whole blocks, evenly spread over the calibration set, whose
-     * order is already random; with no more tokens than this, all of them.
-     */
-    static final int SEARCH_TOKENS = 8192;
-
     private final Device device;
-    private final Chunking chunking;
+    private final Peers peers;
     private final AwqKernels kernels;
-    private final List<Integer> searchBlocks;
+    private final long tokens;
+    private final SearchTokens searchTokens;
     private final Predicate<Stage> isWanted;
     private final Predicate<Stage> isKept;
     private final List<DeviceMatrix> owned = new ArrayList<>();
-    private final Map<Stage, DeviceMatrix> grams = new HashMap<>();
-    private final Map<Stage, DeviceMatrix> sums = new HashMap<>();
+    private final Map<Stage, DeviceMatrix> grams = new LinkedHashMap<>();
+    private final Map<Stage, DeviceMatrix> sums = new LinkedHashMap<>();
     private final Map<Stage, List<DeviceMatrix>> kept = new HashMap<>();
 
     /**
+     * @param chunking of the sequences of this device
      * @param isWanted whether anything of a stage's inputs is
      * @param isKept whether some of a stage's inputs are needed as they are
      */
-    LayerObservation(Device device, Chunking chunking, Predicate<Stage> isWanted, Predicate<Stage> isKept) {
+    LayerObservation(
+            Device device, Peers peers, Chunking chunking, Predicate<Stage> isWanted, Predicate<Stage> isKept) {
         this.device = device;
-        this.chunking = chunking;
+        this.peers = peers;
         this.isWanted = isWanted;
         this.isKept = isKept;
         kernels = new AwqKernels(device.stream());
-        searchBlocks = searchBlocks(chunking);
-    }
-
-    /** Whole blocks, evenly spread. */
-    static List<Integer> searchBlocks(Chunking chunking) {
-        int wanted = Math.clamp(SEARCH_TOKENS / chunking.blockTokens(), 1, chunking.blocks());
-        List<Integer> blocks = new ArrayList<>();
-        for (int i = 0; i < wanted; i++) {
-            blocks.add((int) ((long) i * chunking.blocks() / wanted));
-        }
-        return blocks;
+        int sequences = (int) peers.sum(chunking.sequences())[0];
+        tokens = (long) sequences * chunking.sequenceLength();
+        searchTokens = new SearchTokens(chunking, peers.seat(), sequences);
     }
 
     @Override
@@ -71,13 +61,16 @@ final class LayerObservation implements StageInputs, AutoCloseable {
                 sums.computeIfAbsent(stage, key -> cleared("sums of inputs", DType.F32, AwqKernels.BANDS, stage.in()));
         device.blas().addGram(device.stream(), x, gram);
         kernels.addAbsoluteSums(x, sum);
-        if (isKept.test(stage) && searchBlocks.contains(block)) {
-            DeviceMatrix copy =
-                    DeviceMatrix.allocate(device, "inputs for the search", x.dtype(), x.rows(), x.columns());
-            owned.add(copy);
-            device.stream().copy(x.buffer(), x.byteOffset(), copy.buffer(), 0, x.byteSize());
-            kept.computeIfAbsent(stage, key -> new ArrayList<>()).add(copy);
+        if (isKept.test(stage)) {
+            searchTokens.of(block, x).forEach(rows -> keep(stage, rows));
         }
+    }
+
+    private void keep(Stage stage, DeviceMatrix x) {
+        DeviceMatrix copy = DeviceMatrix.allocate(device, "inputs for the search", x.dtype(), x.rows(), x.columns());
+        owned.add(copy);
+        device.stream().copy(x.buffer(), x.byteOffset(), copy.buffer(), 0, x.byteSize());
+        kept.computeIfAbsent(stage, key -> new ArrayList<>()).add(copy);
     }
 
     private DeviceMatrix cleared(String name, DType dtype, int rows, int columns) {
@@ -88,12 +81,14 @@ final class LayerObservation implements StageInputs, AutoCloseable {
     }
 
     /**
-     * Ends the collection.
+     * Ends the collection: Gram matrices and sums become those of all devices.
      *
      * @throws io.gpuquant.InputException when an input was not finite
      */
     void complete() {
         grams.forEach((stage, gram) -> {
+            peers.sum(gram);
+            peers.sum(Objects.requireNonNull(sums.get(stage)));
             GramDiagonal.requireFinite(device, gram, stage.linears().getFirst().name());
             new HessianKernels(device.stream()).symmetrize(gram);
         });
@@ -106,10 +101,10 @@ final class LayerObservation implements StageInputs, AutoCloseable {
 
     /** The mean absolute input of each feature. */
     Mean mean(Stage stage) {
-        return new Mean(Objects.requireNonNull(sums.get(stage)), chunking.totalTokens());
+        return new Mean(Objects.requireNonNull(sums.get(stage)), tokens);
     }
 
-    /** Some inputs as they were, block by block. */
+    /** Some of this device's inputs as they were, whole sequences; there may be none. */
     List<DeviceMatrix> kept(Stage stage) {
         return kept.getOrDefault(stage, List.of());
     }

@@ -186,7 +186,7 @@ final class LayerWalk {
 
         Worker(int index, Peers peers, ResultOutput results, @Nullable MemoryPlan memory) {
             device = devices.get(index);
-            seat = new Seat(index, devices.size());
+            seat = peers.seat();
             source = new CheckpointWeights(checkpoint, device);
             DType operandType = device.operandType(plan.modelType());
             calibration = memory == null

@@ -15,7 +15,7 @@ import java.util.List;
 
 /**
  * The squared error of what a module adds to the residual stream, the attention or the MLP, when the linears of its first
- * stage are rounded and that of its second stays as it is: AutoAWQ's measure.
+ * stage are rounded and that of its second stays as it is: AutoAWQ's measure. Zero where there are no inputs.
  */
 final class ModuleLoss implements CandidateLoss, AutoCloseable {
 
@@ -31,7 +31,7 @@ final class ModuleLoss implements CandidateLoss, AutoCloseable {
 
     /**
      * @param module closed with this
-     * @param inputs operand type [tokens, in] each
+     * @param inputs operand type [tokens, in] each; may be none
      */
     ModuleLoss(Device device, LayerPass.Module module, List<DeviceMatrix> inputs, StageWeights in, StageWeights out) {
         this.module = module;
@@ -68,6 +68,9 @@ final class ModuleLoss implements CandidateLoss, AutoCloseable {
 
     @Override
     public void add(ReductionKernels.Sums losses, int candidate, Rounding rounding) {
+        if (inputs.isEmpty()) {
+            return;
+        }
         kernels.roundedWeights(rounding, rounded);
         StageWeights changed = new StageWeights(in.stage(), rounded, in.bias());
         for (int i = 0; i < inputs.size(); i++) {

@@ -20,21 +20,11 @@ final class OpenDevices implements AutoCloseable {
     }
 
     /**
-     * Fails where several devices cannot do a job together: each of them factors the same Hessian, and must get the same.
+     * Fails where several devices cannot do a job together: what each of them computes of the same numbers must be the same.
      *
      * @throws UsageException that says why
      */
-    void requireUseFor(QuantizationPlan plan) {
-        if (devices.size() > 1 && plan.options().method() instanceof QuantizationJobOptions.Awq) {
-            throw new UsageException("awq computes on one device; name one with --device");
-        }
-        boolean calibrates = plan.options().method().calibrationOrNull() != null;
-        if (devices.size() > 1
-                && calibrates
-                && plan.structure().layers().stream()
-                        .anyMatch(layer -> layer.router().isPresent())) {
-            throw new UsageException("models with experts are calibrated on one device; name one with --device");
-        }
+    static void requireOneKind(List<Device> devices) {
         List<String> kinds =
                 devices.stream().map(OpenDevices::describe).distinct().toList();
         if (kinds.size() > 1) {

@@ -2,7 +2,6 @@ package io.gpuquant.job;
 
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.model.StageWeights;
-import java.util.Optional;
 
 /** The devices that calibrate together, as one of them sees the others. All of them must make the same calls. */
 interface Peers {
@@ -10,16 +9,24 @@ interface Peers {
     /** There are no others. */
     Peers NONE = new Peers() {
         @Override
+        public Seat seat() {
+            return Seat.ALONE;
+        }
+
+        @Override
         public void sum(DeviceMatrix matrix) {}
 
         @Override
-        public Optional<StageWeights> part(StageWeights weights) {
-            return Optional.of(weights);
+        public double[] sum(double... numbers) {
+            return numbers;
         }
 
         @Override
         public void share(StageWeights weights) {}
     };
+
+    /** This device's share of the work. */
+    Seat seat();
 
     /**
      * Adds up what all devices have, in the order of the devices, so that all have the same bits then.
@@ -28,9 +35,14 @@ interface Peers {
      */
     void sum(DeviceMatrix matrix);
 
-    /** The linears of a stage that this device quantizes, if there are any; every linear is one device's. */
-    Optional<StageWeights> part(StageWeights weights);
+    /**
+     * Adds up what all devices have, in the order of the devices, so that all have the same bits then.
+     *
+     * @param numbers as many everywhere
+     * @return the sums
+     */
+    double[] sum(double... numbers);
 
-    /** Gives all devices the weights that each has made of its part. */
+    /** Gives all devices the weights that each has made of its {@linkplain Seat#part part}. */
     void share(StageWeights weights);
 }

@@ -1,6 +1,5 @@
 package io.gpuquant.job;
 
-import io.gpuquant.UsageException;
 import io.gpuquant.calibration.CalibrationReport;
 import io.gpuquant.calibration.CalibrationSet;
 import io.gpuquant.calibration.TextFile;
@@ -14,7 +13,6 @@ import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.safetensors.CheckpointLayout;
 import io.gpuquant.safetensors.CheckpointWriter;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
@@ -87,7 +85,7 @@ public final class QuantizationJob {
                 listener.calibrated(calibration.report());
             }
             try (OpenDevices opened = new OpenDevices(devices.get())) {
-                opened.requireUseFor(plan);
+                OpenDevices.requireOneKind(opened.devices());
                 opened.devices().forEach(device -> listener.deviceOpened(device.info()));
                 LayerWalk.Calibration work = calibration == null ? null : planned(plan, calibration, opened.devices());
                 try (OutputFolder folder = OutputFolder.open(options.output())) {
@@ -114,20 +112,15 @@ public final class QuantizationJob {
     /** Fails when a device has no room, before anything is written. */
     private LayerWalk.Calibration planned(QuantizationPlan plan, CalibrationSet calibration, List<Device> opened) {
         TokenSequences sequences = calibration.sequences();
-        if (sequences.count() < opened.size()) {
-            throw new UsageException(sequences.count() + " calibration sequences cannot be shared by " + opened.size()
-                    + " devices; name fewer devices, or raise --samples");
-        }
-        List<MemoryPlan> memory = new ArrayList<>();
-        for (int i = 0; i < opened.size(); i++) {
-            Seat seat = new Seat(i, opened.size());
-            MemoryPlan ofDevice = Rehearsal.of(Room.of(opened.get(i)), plan)
-                    .at(seat)
-                    .plan(seat.chunking(sequences.count(), sequences.length()));
+        List<MemoryPlan> memory = Rehearsal.plans(
+                opened.stream().map(Room::of).toList(),
+                room -> Rehearsal.of(room, plan),
+                sequences.count(),
+                sequences.length());
+        memory.forEach(ofDevice -> {
             ofDevice.requireRoom();
             listener.forecast(ofDevice);
-            memory.add(ofDevice);
-        }
+        });
         return new LayerWalk.Calibration(sequences, memory);
     }
 

@@ -49,6 +49,16 @@ record QuantizerSettings(
         Optional<ImportanceWatch> importance,
         Peers peers) {
 
+    /** This device's share of the work. */
+    Seat seat() {
+        return peers.seat();
+    }
+
+    /** Where tensors go that all devices make alike: one of them sends them. */
+    ResultOutput commonOutput() {
+        return seat().leads() ? output : ResultOutput.NOWHERE;
+    }
+
     /** The quantizer that was asked for. */
     LayerQuantizer quantizer(QuantizationJobOptions options) {
         return switch (options.method()) {

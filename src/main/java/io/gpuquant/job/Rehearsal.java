@@ -1,5 +1,6 @@
 package io.gpuquant.job;
 
+import io.gpuquant.UsageException;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceBuffer;
 import io.gpuquant.device.DeviceMatrix;
@@ -16,17 +17,17 @@ import io.gpuquant.model.StageObserver;
 import io.gpuquant.model.StageWeights;
 import io.gpuquant.model.WeightSource;
 import io.gpuquant.tensor.DType;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Plans the memory of a calibration run by running a layer of it on a {@link BookkeepingDevice}: the code that will allocate
@@ -35,6 +36,7 @@ import org.jspecify.annotations.Nullable;
  * @param storedType the type of the checkpoint's weights
  * @param isQuantized whether a linear is to be quantized at all
  * @param seat which of the devices that calibrate together this one is
+ * @param sequences calibration sequences of all those devices; any number where there is only one
  */
 record Rehearsal(
         Room room,
@@ -43,7 +45,8 @@ record Rehearsal(
         PackedScheme scheme,
         Predicate<LinearSpec> isQuantized,
         QuantizationJobOptions options,
-        Seat seat) {
+        Seat seat,
+        int sequences) {
 
     /** Of a job with these options and decisions. */
     static Rehearsal of(Room room, QuantizationJobOptions options, Preflight.Choices choices, DType storedType) {
@@ -56,7 +59,8 @@ record Rehearsal(
                 choices.scheme(),
                 linear -> quantized.getOrDefault(linear, false),
                 options,
-                Seat.ALONE);
+                Seat.ALONE,
+                0);
     }
 
     /** Of a planned job. */
@@ -68,9 +72,30 @@ record Rehearsal(
                 plan.modelType());
     }
 
-    /** Of one of several devices that calibrate together. */
-    Rehearsal at(Seat other) {
-        return new Rehearsal(room, structure, storedType, scheme, isQuantized, options, other);
+    /** Of one of several devices that calibrate together, with so many sequences in all. */
+    private Rehearsal at(Seat other, int allSequences) {
+        return new Rehearsal(room, structure, storedType, scheme, isQuantized, options, other, allSequences);
+    }
+
+    /**
+     * The plans of devices that calibrate together, each as {@link #plan}.
+     *
+     * @param rooms of the devices
+     * @param ofRoom the rehearsal of the job on a device by itself
+     * @throws UsageException when there are fewer sequences than devices
+     */
+    static List<MemoryPlan> plans(
+            List<Room> rooms, Function<Room, Rehearsal> ofRoom, int sequences, int sequenceLength) {
+        if (sequences < rooms.size()) {
+            throw new UsageException(sequences + " calibration sequences cannot be shared by " + rooms.size()
+                    + " devices; name fewer devices, or raise --samples");
+        }
+        List<MemoryPlan> plans = new ArrayList<>();
+        for (Room room : rooms) {
+            Seat seat = new Seat(plans.size(), rooms.size());
+            plans.add(ofRoom.apply(room).at(seat, sequences).plan(seat.chunking(sequences, sequenceLength)));
+        }
+        return plans;
     }
 
     /**
@@ -114,8 +139,9 @@ record Rehearsal(
                         true);
                 ImportanceWatch importance =
                         options.importance().isPresent() ? new ImportanceWatch(device, structure.config()) : null;
-                LayerQuantizer quantizer =
-                        settings(device, kinds, loader, source, importance).quantizer(options)) {
+                LayerQuantizer quantizer = settings(
+                                device, kinds, loader, source, Optional.ofNullable(importance), peers(device, chunking))
+                        .quantizer(options)) {
             int[] ids = new int[chunking.sequenceLength()];
             pass.embed(source, sequence -> ids);
             for (DecoderLayer layer : kinds) {
@@ -149,23 +175,32 @@ record Rehearsal(
             List<DecoderLayer> kinds,
             LayerLoader loader,
             WeightSource source,
-            @Nullable ImportanceWatch importance) {
+            Optional<ImportanceWatch> importance,
+            Peers peers) {
         return new QuantizerSettings(
                 device,
                 scheme,
                 loader,
                 source::dtype,
-                new Nowhere(),
+                ResultOutput.NOWHERE,
                 isQuantized,
                 structure.config().family(),
                 report -> {},
                 observer -> new Announcer(device, kinds, observer),
-                Optional.ofNullable(importance),
-                seat.count() == 1 ? Peers.NONE : new AbsentPeers(device, seat));
+                importance,
+                peers);
     }
 
-    /** The others need some memory here, too. */
-    private record AbsentPeers(Device device, Seat seat) implements Peers {
+    private Peers peers(Device device, Chunking own) {
+        return seat.count() == 1 ? Peers.NONE : new AbsentPeers(device, seat, (double) sequences / own.sequences());
+    }
+
+    /**
+     * The others need some memory here, too. What is counted there is in proportion to their sequences.
+     *
+     * @param times how many times as many sequences all devices have as this one
+     */
+    private record AbsentPeers(Device device, Seat seat, double times) implements Peers {
 
         @Override
         public void sum(DeviceMatrix matrix) {
@@ -173,22 +208,14 @@ record Rehearsal(
         }
 
         @Override
-        public Optional<StageWeights> part(StageWeights weights) {
-            return seat.part(weights);
+        public double[] sum(double... numbers) {
+            return Arrays.stream(numbers)
+                    .map(number -> Math.rint(times * number))
+                    .toArray();
         }
 
         @Override
         public void share(StageWeights weights) {}
-    }
-
-    /** Takes no notice. */
-    private static final class Nowhere implements ResultOutput {
-
-        @Override
-        public void send(String name, MemorySegment bytes) {}
-
-        @Override
-        public void send(String name, DeviceMatrix matrix) {}
     }
 
     /** The first layer, and the first with experts, if others have none. */

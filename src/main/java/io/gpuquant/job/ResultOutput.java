@@ -6,6 +6,15 @@ import java.lang.foreign.MemorySegment;
 /** Where the tensors of the output go, one after another, each once. */
 interface ResultOutput {
 
+    /** Takes no notice. */
+    ResultOutput NOWHERE = new ResultOutput() {
+        @Override
+        public void send(String name, MemorySegment bytes) {}
+
+        @Override
+        public void send(String name, DeviceMatrix matrix) {}
+    };
+
     /** Sends a tensor; its bytes may change once this returns. */
     void send(String name, MemorySegment bytes);
 

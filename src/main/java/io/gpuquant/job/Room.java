@@ -46,9 +46,13 @@ public record Room(
                 device.attention());
     }
 
-    /** The room on a GPU that need not be here. */
-    public static Room ofGpu(long memoryBytes, AttentionMethod attention) {
-        DeviceInfo info = new DeviceInfo("cuda", "a GPU", "sm_80 or later", 1, memoryBytes, "");
+    /**
+     * The room on a GPU that need not be here.
+     *
+     * @param id what it is called
+     */
+    public static Room ofGpu(String id, long memoryBytes, AttentionMethod attention) {
+        DeviceInfo info = new DeviceInfo(id, "a GPU", "sm_80 or later", 1, memoryBytes, "");
         return new Room(
                 info,
                 usable(Long.MAX_VALUE, memoryBytes),

@@ -60,13 +60,18 @@ final class StageQuantizer implements StageObserver, AutoCloseable {
         if (!method.needsGram() || !isQuantized(stage)) {
             return;
         }
+        device.blas().addGram(device.stream(), x, gram(stage));
+    }
+
+    /** The sum so far; zeros where no token has come. */
+    private DeviceMatrix gram(Stage stage) {
         DeviceMatrix sum = gram;
         if (sum == null) {
             sum = DeviceMatrix.allocate(device, "Gram matrix", DType.F32, stage.in(), stage.in());
             device.stream().clear(sum);
             gram = sum;
         }
-        device.blas().addGram(device.stream(), x, sum);
+        return sum;
     }
 
     @Override
@@ -75,18 +80,35 @@ final class StageQuantizer implements StageObserver, AutoCloseable {
         if (stage.expert().isEmpty()) {
             allTokens = tokens;
         }
-        ExpertTokens seen = new ExpertTokens(stage, tokens, allTokens);
+        long seen = tokens;
         tokens = 0;
         if (!isQuantized(stage)) {
             return;
         }
-        if (gram != null) {
-            peers.sum(gram);
-        }
-        ExpertTokens tooFew = method.needsGram() && seen.areTooFew() ? seen : null;
-        peers.part(weights).ifPresent(part -> quantize(part, tooFew));
+        ExpertTokens tooFew = method.needsGram() ? gather(stage, seen) : null;
+        peers.seat().part(weights).ifPresent(part -> quantize(part, tooFew));
         releaseGram();
-        peers.share(weights);
+        // Without data no token goes through the layer, and nobody uses what the others made.
+        if (method.needsGram()) {
+            peers.share(weights);
+        }
+    }
+
+    /**
+     * Makes the Gram matrix that of the tokens of all devices.
+     *
+     * @param seen tokens that came to the stage here
+     * @return how many came to the stage, where they are too few to calibrate with
+     */
+    private @Nullable ExpertTokens gather(Stage stage, long seen) {
+        double[] counts = peers.sum(seen, allTokens);
+        ExpertTokens everywhere = new ExpertTokens(stage, (long) counts[0], (long) counts[1]);
+        if (everywhere.areTooFew()) {
+            releaseGram();
+            return everywhere;
+        }
+        peers.sum(gram(stage));
+        return null;
     }
 
     /**

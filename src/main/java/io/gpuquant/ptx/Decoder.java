@@ -20,6 +20,7 @@ final class Decoder {
     private final SharedLayout shared;
     private final KernelSymbols symbols;
     private final List<Family> families;
+    private final MachineOptions options;
 
     /**
      * @param globals the module's variables in global memory
@@ -27,6 +28,7 @@ final class Decoder {
     Decoder(PtxFile file, Entry entry, MachineOptions options, Map<String, Allocation> globals) {
         this.file = file;
         this.entry = entry;
+        this.options = options.decisiveForDecoding();
         names = new RegisterNames(entry.registers());
         shared = new SharedLayout(entry.variables(), options.isChecked());
         symbols = new KernelSymbols(entry, shared, globals);
@@ -46,13 +48,18 @@ final class Decoder {
                 new BarrierFamily());
     }
 
-    PtxKernel decode(VirtualGpu machine) {
+    /**
+     * Decodes the kernel.
+     *
+     * @param home the only machine that it may run on; null for all that decode alike
+     */
+    PtxKernel decode(@Nullable VirtualGpu home) {
         List<Instruction> code = new ArrayList<>();
         for (Statement statement : entry.statements()) {
             code.add(decode(statement));
         }
         code.add(Instruction.endOf(entry.name(), entry.line()));
-        return new PtxKernel(machine, file.name(), entry, code, names.layout(), shared, symbols.localBytes());
+        return new PtxKernel(options, home, file.name(), entry, code, names.layout(), shared, symbols.localBytes());
     }
 
     private Instruction decode(Statement statement) {

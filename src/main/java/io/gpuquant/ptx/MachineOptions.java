@@ -60,6 +60,11 @@ public record MachineOptions(
         return new MachineOptions(mode, threads, model, seed, splitWarps, perturbation);
     }
 
+    /** The same for all machines that decode kernels alike. */
+    MachineOptions decisiveForDecoding() {
+        return new MachineOptions(mode, 1, tensorCores, perturbation ? seed : 0, false, perturbation);
+    }
+
     boolean isChecked() {
         return mode == Mode.CHECKED;
     }

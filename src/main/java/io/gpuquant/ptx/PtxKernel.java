@@ -2,11 +2,13 @@ package io.gpuquant.ptx;
 
 import io.gpuquant.ptx.syntax.Entry;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** A kernel that the virtual GPU can launch. */
 public final class PtxKernel {
 
-    private final VirtualGpu machine;
+    private final MachineOptions options;
+    private final @Nullable VirtualGpu home;
     private final String module;
     private final Entry entry;
     private final Instruction[] code;
@@ -15,15 +17,21 @@ public final class PtxKernel {
     private final SharedLayout shared;
     private final int localBytes;
 
+    /**
+     * @param options of the machines that it was decoded for
+     * @param home the only one of them that it may run on; null for all
+     */
     PtxKernel(
-            VirtualGpu machine,
+            MachineOptions options,
+            @Nullable VirtualGpu home,
             String module,
             Entry entry,
             List<Instruction> code,
             RegisterLayout registers,
             SharedLayout shared,
             int localBytes) {
-        this.machine = machine;
+        this.options = options;
+        this.home = home;
         this.module = module;
         this.entry = entry;
         this.code = code.toArray(Instruction[]::new);
@@ -58,9 +66,9 @@ public final class PtxKernel {
         return shared.declaredBytes();
     }
 
-    /** The machine that it was made for. */
-    VirtualGpu machine() {
-        return machine;
+    /** Whether it was made for this machine. */
+    boolean runsOn(VirtualGpu machine) {
+        return home == null ? options.equals(machine.options().decisiveForDecoding()) : home.equals(machine);
     }
 
     /** Bytes of the parameter block. */

@@ -11,15 +11,19 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /** A PTX file that the virtual GPU can run. Its variables live in global memory as long as the machine does. */
 public final class PtxModule {
 
     private final String name;
+    private final @Nullable VirtualGpu home;
     private final Map<String, PtxKernel> kernels = new LinkedHashMap<>();
 
     PtxModule(PtxFile file, VirtualGpu machine) {
         name = file.name();
+        boolean global = file.variables().stream().anyMatch(variable -> variable.space() == Variable.Space.GLOBAL);
+        home = global ? machine : null;
         GlobalMemory memory = machine.memory();
         Map<String, Allocation> globals = new HashMap<>();
         try {
@@ -32,7 +36,7 @@ public final class PtxModule {
             }
             for (Entry entry : file.entries()) {
                 Decoder decoder = new Decoder(file, entry, machine.options(), globals);
-                kernels.put(entry.name(), decoder.decode(machine));
+                kernels.put(entry.name(), decoder.decode(home));
             }
         } catch (PtxSyntaxException failure) {
             globals.values().forEach(memory::free);
@@ -49,6 +53,12 @@ public final class PtxModule {
                 bytes.set(ValueLayout.JAVA_BYTE, at, (byte) (value >>> Byte.SIZE * j));
             }
         }
+    }
+
+    /** The machine in whose memory it has variables; null where it has none. */
+    @Nullable
+    VirtualGpu home() {
+        return home;
     }
 
     /** Names of its kernels, in the order of the file. */

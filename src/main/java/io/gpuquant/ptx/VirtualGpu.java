@@ -1,6 +1,5 @@
 package io.gpuquant.ptx;
 
-import io.gpuquant.ptx.syntax.PtxFile;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -52,12 +51,13 @@ public final class VirtualGpu implements AutoCloseable {
     }
 
     /**
-     * Reads and decodes PTX.
+     * Reads and decodes PTX. The kernels also run on other machines of the same options, threads apart, unless they have
+     * variables in this one's global memory.
      *
      * @throws io.gpuquant.ptx.syntax.PtxSyntaxException when the text is not PTX or uses what the machine does not know
      */
     public PtxModule compile(String name, String text) {
-        return new PtxModule(PtxFile.parse(name, text), this);
+        return DecodedModules.of(name, text, this);
     }
 
     /**
@@ -90,7 +90,7 @@ public final class VirtualGpu implements AutoCloseable {
 
     private void requireFits(Launch launch) {
         PtxKernel kernel = launch.kernel();
-        if (kernel.machine() != this) {
+        if (!kernel.runsOn(this)) {
             throw new IllegalArgumentException(kernel.name() + " was compiled for another machine");
         }
         if (launch.gridX() < 1 || launch.gridY() < 1 || launch.gridZ() < 1) {

@@ -21,7 +21,7 @@ public final class GramLoss implements CandidateLoss, AutoCloseable {
     private final DeviceMatrix products;
 
     /**
-     * @param rows output features of all linears
+     * @param rows output features that are judged; there may be none
      * @param gram F32 [in, in], symmetric
      */
     public GramLoss(Device device, int rows, DeviceMatrix gram) {
@@ -39,6 +39,9 @@ public final class GramLoss implements CandidateLoss, AutoCloseable {
 
     @Override
     public void add(ReductionKernels.Sums losses, int candidate, Rounding rounding) {
+        if (errors.rows() == 0) {
+            return;
+        }
         kernels.roundingErrors(rounding, errors);
         device.blas().gemm(device.stream(), Gemm.of(errors, gram, products));
         losses.addDot(candidate, errors, products);

@@ -13,22 +13,35 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
  * AWQ's search for the scales of input features (Lin et al., arXiv 2306.00978, section 3.2, with the weights' part that
  * AutoAWQ added): of the candidates, the one whose rounded weights have the least loss. No scaling is always among them.
- * All losses stay on the device until all candidates are done.
+ * All losses stay on the device until all candidates are done. Several devices may search together, each with a share of what
+ * the loss is a sum of.
  */
 public final class ScaleSearch {
 
     private final Device device;
     private final AwqOptions options;
+    private final UnaryOperator<double[]> everywhere;
     private final AwqKernels kernels;
 
     public ScaleSearch(Device device, AwqOptions options) {
+        this(device, options, UnaryOperator.identity());
+    }
+
+    /**
+     * A search together with others, which have the same weights and sums of inputs.
+     *
+     * @param everywhere the losses of all candidates here into the sums of them everywhere, which must be the same to the bit
+     */
+    public ScaleSearch(Device device, AwqOptions options, UnaryOperator<double[]> everywhere) {
         this.device = device;
         this.options = options;
+        this.everywhere = everywhere;
         kernels = new AwqKernels(device.stream());
     }
 
@@ -64,7 +77,18 @@ public final class ScaleSearch {
      * @param inputs sums of the absolute input
      */
     public Found search(DeviceMatrix weights, Mean inputs, CandidateLoss loss) {
-        return search(weights.columns(), List.of(new Whole(weights, loss)), inputs);
+        return search(weights, weights, inputs, loss);
+    }
+
+    /**
+     * Searches where others judge some of the weights.
+     *
+     * @param weights F32 [out of all linears that share the input, in], dense
+     * @param judged those of their rows that the loss here is of; may be none
+     * @param inputs sums of the absolute input
+     */
+    public Found search(DeviceMatrix weights, DeviceMatrix judged, Mean inputs, CandidateLoss loss) {
+        return search(weights.columns(), List.of(new Whole(weights, judged, loss)), inputs);
     }
 
     /** Linears that share the input with others, and are looked at one part after another to save memory. */
@@ -77,7 +101,7 @@ public final class ScaleSearch {
          */
         void withWeights(Consumer<DeviceMatrix> use);
 
-        /** Hands over weights and loss for as long as the call lasts. */
+        /** Hands over those of the weights that the loss here is of, and the loss, for as long as the call lasts. */
         void withLoss(BiConsumer<DeviceMatrix, CandidateLoss> use);
 
         /** Into how many pieces the loss of a candidate falls. */
@@ -85,7 +109,7 @@ public final class ScaleSearch {
     }
 
     /** All there is. */
-    private record Whole(DeviceMatrix weights, CandidateLoss loss) implements Part {
+    private record Whole(DeviceMatrix weights, DeviceMatrix judged, CandidateLoss loss) implements Part {
 
         @Override
         public void withWeights(Consumer<DeviceMatrix> use) {
@@ -94,7 +118,7 @@ public final class ScaleSearch {
 
         @Override
         public void withLoss(BiConsumer<DeviceMatrix, CandidateLoss> use) {
-            use.accept(weights, loss);
+            use.accept(judged, loss);
         }
 
         @Override
@@ -125,7 +149,7 @@ public final class ScaleSearch {
                     }
                 });
             }
-            return best(losses.read(), scales);
+            return best(everywhere.apply(losses.read()), scales);
         }
     }
 

@@ -163,6 +163,72 @@ class PlanCommandTest {
         CommandRun.of(enough.toArray()).requireDone();
     }
 
+    /** Five sequences on two devices: each is planned for its own share, and the one with more of them holds the most. */
+    @Test
+    void everyDeviceIsPlannedForItsShare() {
+        Path model = TinyModel.narrow().layers(1).write(folder.resolve("model"));
+        Object[] options = {"--group-size", "32", "--samples", "5", "--device", "host:0,1"};
+
+        CommandRun text = CommandRun.of(concat("plan", model, options)).requireDone();
+        assertThat(text.out())
+                .contains("device           host, host:1, ", "5 sequences of 32 tokens", "host:1, which holds the most")
+                .containsPattern("(?m)^host +2 +2 +\\d+ KB +[\\d.]+ GB +fits$")
+                .containsPattern("(?m)^host:1 +3 +3 +\\d+ KB +[\\d.]+ GB +fits$");
+        JsonNode plan = CommandRun.of(concat("plan", model, with(options, "--json")))
+                .requireDone()
+                .json();
+        JsonNode run = CommandRun.of(concat("gptq", model, with(options, "--json")))
+                .requireDone()
+                .json();
+
+        JsonNode devices = plan.path("devices");
+        assertThat(devices).hasSize(2);
+        assertThat(plan.path("device")).isEqualTo(devices.path(1).path("device"));
+        assertThat(plan.path("calibration").path("sequences").asInt()).isEqualTo(5);
+        assertThat(devices.path(0).path("peak_device_bytes").asLong())
+                .isLessThan(devices.path(1).path("peak_device_bytes").asLong());
+        long held = run.path("peak_device_bytes").asLong();
+        assertThat(plan.path("peak_device_bytes")).isEqualTo(devices.path(1).path("peak_device_bytes"));
+        assertThat(plan.path("peak_device_bytes").asLong())
+                .isGreaterThanOrEqualTo(held)
+                .isLessThanOrEqualTo(held * 11 / 10);
+        CommandRun.of(concat("gptq", model, with(with(options, "--overwrite"), "--device-memory=" + held / 2)))
+                .requireRefused(4, "calibrating takes at least");
+    }
+
+    private static Object[] with(Object[] options, Object more) {
+        List<Object> all = new ArrayList<>(List.of(options));
+        all.add(more);
+        return all.toArray();
+    }
+
+    @Test
+    void severalGpusThatAreNotHereArePlannedFor() throws IOException {
+        Path model = largeModel();
+        Object[] options = {"--method=awq", "--device-memory=12GB", "--json", "--device=cuda:0,1"};
+
+        JsonNode several =
+                CommandRun.of(concat("plan", model, options)).requireDone().json();
+        options[3] = "--device=cuda:3";
+        JsonNode one =
+                CommandRun.of(concat("plan", model, options)).requireDone().json();
+
+        assertThat(several.path("devices").findValuesAsText("device")).containsExactly("cuda:0", "cuda:1");
+        assertThat(several.path("devices").findValuesAsText("sequences")).containsExactly("64", "64");
+        assertThat(one.path("devices").findValuesAsText("device")).containsExactly("cuda:3");
+        assertThat(several.path("host_bytes").asLong())
+                .isEqualTo(one.path("host_bytes").asLong());
+        // What is done twice is little, and each does about half of what there is.
+        assertThat(several.path("matrix_product_operations").asDouble())
+                .isBetween(
+                        one.path("matrix_product_operations").asDouble(),
+                        1.1 * one.path("matrix_product_operations").asDouble());
+        options[3] = "--device=cuda:1,1";
+        CommandRun.of(concat("plan", model, options)).requireRefused(2, "names a device twice");
+        CommandRun.of("plan", model, "--device=cuda:0,1", "--device-memory=12GB", "--samples=1")
+                .requireRefused(2, "1 calibration sequences cannot be shared by 2 devices");
+    }
+
     @Test
     void optionsOfTheOtherMethodAreRefused() {
         CommandRun.of("plan", folder, "--method", "awq", "--desc-act")

@@ -30,6 +30,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -44,6 +45,8 @@ class AwqModuleSearchTest {
     private static final int GROUP = 32;
     private static final int RATIOS = 10;
     private static final QuantizationGrid GRID = new QuantizationGrid(4, false, 0, QuantizationGrid.Search.MIN_MAX);
+
+    private static final AwqOptions OPTIONS = new AwqOptions(GRID, GROUP, RATIOS, true, false);
 
     @TempDir
     Path folder;
@@ -69,7 +72,8 @@ class AwqModuleSearchTest {
                         device, layer, new CheckpointWeights(checkpoint, device), DType.F32, config.hiddenSize());
                 ActivationStore hidden = residualStream(device, chunking, config.hiddenSize());
                 LayerPass pass = new LayerPass(device, config, DType.F32, chunking, LayerPass.Placements.ON_DEVICE);
-                LayerObservation seen = new LayerObservation(device, chunking, stage -> true, stage -> true)) {
+                LayerObservation seen =
+                        new LayerObservation(device, Peers.NONE, chunking, stage -> true, stage -> true)) {
             pass.observe(weights, hidden, seen, LayerPass.Residual.KEPT, null);
             seen.complete();
             ScaleSearch.Found found = search(device, kind, weights, seen, pass);
@@ -85,15 +89,28 @@ class AwqModuleSearchTest {
             }
             int picked = (int) Math.rint(Objects.requireNonNull(found.ratio()) * RATIOS) + 1;
             assertThat(expected[picked]).isCloseTo(least, within(1e-3 * least));
+            assertThat(searchWithoutTokens(device, kind, weights, seen, pass, found.losses()))
+                    .contains(found.scales().orElseThrow());
         }
     }
 
-    @Test
-    void judgesByBlocksSpreadOverAllSequences() {
-        assertThat(LayerObservation.searchBlocks(Chunking.of(3, 64))).containsExactly(0);
-        assertThat(LayerObservation.searchBlocks(new Chunking(3, 64, 3))).containsExactly(0, 1, 2);
-        assertThat(LayerObservation.searchBlocks(Chunking.of(128, 512))).containsExactly(0, 8, 16, 24);
-        assertThat(LayerObservation.searchBlocks(Chunking.of(128, 8192))).containsExactly(0);
+    /** The search of a device that has none of the tokens, while another finds these losses. */
+    private static Optional<float[]> searchWithoutTokens(
+            Device device,
+            Stage.Kind kind,
+            LayerWeights weights,
+            LayerObservation seen,
+            LayerPass pass,
+            double[] losses) {
+        StageWeights in = weights.stage(kind);
+        StageWeights out = weights.stage(Stage.Kind.values()[kind.ordinal() + 1]);
+        try (ModuleLoss loss = new ModuleLoss(device, pass.module(weights, kind), List.of(), in, out)) {
+            ScaleSearch search = new ScaleSearch(device, OPTIONS, own -> {
+                assertThat(own).hasSameSizeAs(losses).containsOnly(0);
+                return losses;
+            });
+            return search.search(in.stacked(), seen.mean(in.stage()), loss).scales();
+        }
     }
 
     private static float[] uneven(float[] values) {
@@ -129,8 +146,7 @@ class AwqModuleSearchTest {
         new ConvertKernels(device.stream()).convert(in.stacked(), dense);
         try (var buffer = dense.buffer();
                 ModuleLoss loss = new ModuleLoss(device, pass.module(weights, kind), seen.kept(in.stage()), in, out)) {
-            return new ScaleSearch(device, new AwqOptions(GRID, GROUP, RATIOS, true, false))
-                    .search(dense, seen.mean(in.stage()), loss);
+            return new ScaleSearch(device, OPTIONS).search(dense, seen.mean(in.stage()), loss);
         }
     }
 

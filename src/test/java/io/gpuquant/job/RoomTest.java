@@ -7,6 +7,7 @@ import io.gpuquant.device.AttentionMethod;
 import io.gpuquant.format.AwqVersion;
 import io.gpuquant.format.GptqVersion;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -44,14 +45,14 @@ class RoomTest {
                 32,
                 false,
                 AwqVersion.GEMM);
-        Room gpu = Room.ofGpu(80L << 30, AttentionMethod.TILED);
+        Room gpu = Room.ofGpu("cuda:0", 80L << 30, AttentionMethod.TILED);
 
         assertThat(peak(gptq, gpu) - peak(gptq, withoutWorkSpace(gpu))).isEqualTo(WORKSPACE);
         assertThat(peak(awq, gpu)).isEqualTo(peak(awq, withoutWorkSpace(gpu))).isGreaterThan(WORKSPACE);
     }
 
     private static long peak(QuantizationJobOptions options, Room room) {
-        return Forecast.of(options, room).memory().peakBytes();
+        return Forecast.inRooms(options, List.of(room)).widest().peakBytes();
     }
 
     private static Room withoutWorkSpace(Room room) {

@@ -307,7 +307,7 @@ class SharedImportanceTest {
 
     private static long planned(QuantizationJobOptions options) {
         try (Device device = HostDevice.open(new DeviceOptions(Long.MAX_VALUE, 1))) {
-            return Forecast.of(options, Room.of(device)).memory().peakBytes();
+            return Forecast.inRooms(options, List.of(Room.of(device))).widest().peakBytes();
         }
     }
 

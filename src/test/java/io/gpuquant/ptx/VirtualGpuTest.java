@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Map;
@@ -79,10 +80,52 @@ class VirtualGpuTest {
         }
     }
 
+    /** A machine with other threads, and with blocks in another order, runs what was decoded for the first. */
+    @Test
+    void machinesThatRunAlikeShareWhatWasDecoded() {
+        MachineOptions plain = MachineOptions.checked();
+        try (VirtualGpu first = new VirtualGpu(plain);
+                VirtualGpu second = new VirtualGpu(plain.withSeed(3));
+                VirtualGpu erring = new VirtualGpu(plain.withPerturbation())) {
+            PtxModule module = first.compile("squares.ptx", SQUARES);
+            assertThat(second.compile("squares.ptx", SQUARES)).isSameAs(module);
+            assertThat(second.compile("other.ptx", SQUARES)).isNotSameAs(module);
+            assertThat(erring.compile("squares.ptx", SQUARES)).isNotSameAs(module);
+
+            Allocation out = second.memory().allocate("out", 256);
+            second.launch(module.kernel("squares"), ONE, new int[] {64, 1, 1}, 0, arguments(out, -1));
+            assertThat(second.memory().readable(out.base(), 256).get(ValueLayout.JAVA_INT, 12))
+                    .isEqualTo(9);
+        }
+    }
+
+    @Test
+    void variablesInGlobalMemoryAreOneMachinesOwn() {
+        String counting = HEADER + """
+                .global .align 4 .u32 count = 5;
+                .visible .entry counting()
+                {
+                    .reg .b32 %n;
+                    ld.global.u32 %n, [count];
+                    add.u32 %n, %n, 1;
+                    st.global.u32 [count], %n;
+                    ret;
+                }
+                """;
+        try (VirtualGpu first = new VirtualGpu(MachineOptions.checked());
+                VirtualGpu second = new VirtualGpu(MachineOptions.checked())) {
+            PtxModule module = first.compile("counting.ptx", counting);
+            assertThat(second.compile("counting.ptx", counting)).isNotSameAs(module);
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> second.launch(module.kernel("counting"), ONE, ONE, 0, new byte[0]))
+                    .withMessage("counting was compiled for another machine");
+        }
+    }
+
     @Test
     void refusesLaunchesThatDoNotFit() {
         try (VirtualGpu gpu = new VirtualGpu(MachineOptions.checked());
-                VirtualGpu other = new VirtualGpu(MachineOptions.checked())) {
+                VirtualGpu other = new VirtualGpu(MachineOptions.fast(1))) {
             Allocation out = gpu.memory().allocate("out", 256);
             byte[] arguments = arguments(out, -1);
             PtxModule module = gpu.compile("squares.ptx", SQUARES);

@@ -31,9 +31,9 @@ public final class HostDevice implements Device {
     private final Set<DeviceBuffer> buffers = new HashSet<>();
     private final Set<HostBuffer> hostBuffers = new HashSet<>();
 
-    private HostDevice(DeviceOptions options, MachineOptions machine) {
+    private HostDevice(DeviceOptions options, MachineOptions machine, int index) {
         OpenBlas library = OpenBlas.load();
-        info = HostInfo.describe(options.threads(), library.configuration());
+        info = HostInfo.describe(index, options.threads(), library.configuration());
         gpu = new VirtualGpu(machine);
         workers = new WorkerThreads(options.threads());
         blas = new HostBlas(library, gpu.memory(), workers);
@@ -45,12 +45,17 @@ public final class HostDevice implements Device {
 
     /** The device that the product computes with. */
     public static HostDevice open(DeviceOptions options) {
-        return new HostDevice(options, MachineOptions.fast(options.threads()));
+        return open(options, 0);
+    }
+
+    /** One of several devices that the product computes with. */
+    static HostDevice open(DeviceOptions options, int index) {
+        return new HostDevice(options, MachineOptions.fast(options.threads()), index);
     }
 
     /** A device whose virtual GPU runs as told, for tests of kernels. */
     public static HostDevice open(DeviceOptions options, MachineOptions machine) {
-        return new HostDevice(options, machine);
+        return new HostDevice(options, machine, 0);
     }
 
     @Override

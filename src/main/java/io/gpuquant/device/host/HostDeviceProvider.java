@@ -21,11 +21,18 @@ public final class HostDeviceProvider implements DeviceProvider {
     @Override
     public Probe probe() {
         return new Probe(
-                List.of(HostInfo.describe(Runtime.getRuntime().availableProcessors(), "virtual GPU and OpenBLAS")), "");
+                List.of(HostInfo.describe(0, Runtime.getRuntime().availableProcessors(), "virtual GPU and OpenBLAS")),
+                "");
+    }
+
+    /** A processor can be as many virtual GPUs as one likes, which share its threads and its memory. */
+    @Override
+    public boolean has(int index) {
+        return true;
     }
 
     @Override
     public Device open(int index, DeviceOptions options) {
-        return HostDevice.open(options);
+        return HostDevice.open(options, index);
     }
 }

@@ -14,8 +14,14 @@ final class HostInfo {
 
     private HostInfo() {}
 
-    static DeviceInfo describe(int threads, String library) {
-        return new DeviceInfo(ID, processorName(), "virtual sm_80", threads, physicalMemory(), library);
+    static DeviceInfo describe(int index, int threads, String library) {
+        return new DeviceInfo(
+                index == 0 ? ID : ID + ":" + index,
+                processorName(),
+                "virtual sm_80",
+                threads,
+                physicalMemory(),
+                library);
     }
 
     private static String processorName() {

@@ -145,8 +145,9 @@ final class DeviceChecks {
         private static boolean refuses(Device device) {
             // The memory of a GPU is what it is; that of a process, which may be promised more, ends with its
             // addresses.
-            long tooMuch =
-                    device.info().id().equals("host") ? 1L << 48 : device.info().memoryBytes() + (1L << 30);
+            long tooMuch = device.info().kind().equals("host")
+                    ? 1L << 48
+                    : device.info().memoryBytes() + (1L << 30);
             try (DeviceBuffer _ = device.allocate("more than there is", tooMuch)) {
                 return false;
             } catch (DeviceOutOfMemoryException refusal) {

@@ -15,6 +15,7 @@ import io.gpuquant.device.Devices;
 import io.gpuquant.device.HostBuffer;
 import io.gpuquant.tensor.DType;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -173,5 +174,14 @@ class HostDeviceTest {
             assertThat(device).isInstanceOf(HostDevice.class);
         }
         assertThat(Devices.installed().providers().getLast()).isInstanceOf(HostDeviceProvider.class);
+    }
+
+    @Test
+    void processorIsAsManyVirtualGpusAsAreNamed() {
+        List<Device> devices = Devices.of(new HostDeviceProvider()).openAll("host:0,1,7", DeviceOptions.defaults());
+
+        assertThat(devices).extracting(device -> device.info().id()).containsExactly("host", "host:1", "host:7");
+        assertThat(devices).extracting(device -> device.info().kind()).containsOnly("host");
+        devices.forEach(Device::close);
     }
 }
