@@ -135,22 +135,16 @@ class Fp8SourceTest {
     @ParameterizedTest
     @EnumSource
     void isWrittenAsGguf(Source source) throws Exception {
-        for (String type : List.of("BF16", "Q4_0")) {
-            Path ofStored = gguf(source.stored(), type, "stored-" + type);
-            Path ofPlain = gguf(source.plain(), type, "plain-" + type);
-            assertThat(tensors(ofStored)).isEqualTo(tensors(ofPlain)).hasSize(12);
-            assertThat(ofStored).hasSameBinaryContentAs(ofPlain);
-            CommandRun.of("verify", ofStored, "--source", source.stored()).requireDone();
-        }
-        assertThat(CommandRun.of("gguf", source.stored(), "--type", "Q8_0", "--dry-run", "--device", "host")
-                        .requireDone()
-                        .out())
-                .contains("blk.0.attn_q.weight");
+        Path ofStored = gguf(source.stored(), "stored");
+        Path ofPlain = gguf(source.plain(), "plain");
+        assertThat(tensors(ofStored)).isEqualTo(tensors(ofPlain)).hasSize(12);
+        assertThat(ofStored).hasSameBinaryContentAs(ofPlain);
+        CommandRun.of("verify", ofStored, "--source", source.stored()).requireDone();
     }
 
-    private Path gguf(Path model, String type, String name) {
+    private Path gguf(Path model, String name) {
         Path file = folder.resolve(name + ".gguf");
-        CommandRun.of("gguf", model, "--type", type, "--out", file, "--device", "host")
+        CommandRun.of("gguf", model, "--type", "Q4_0", "--out", file, "--device", "host")
                 .requireDone();
         return file;
     }
@@ -166,14 +160,7 @@ class Fp8SourceTest {
     }
 
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "rtn --group-size 32",
-                "awq --group-size 32 --grid 1 --no-clip CALIBRATION",
-                "bnb",
-                "int8 CALIBRATION",
-                "fp4 --scheme mxfp4"
-            })
+    @ValueSource(strings = {"rtn --group-size 32", "bnb", "int8 CALIBRATION", "fp4 --scheme mxfp4"})
     void isQuantized(String command) {
         Path ofStored = quantize(command, Source.BLOCKS.stored(), "stored");
         Path ofPlain = quantize(command, Source.BLOCKS.plain(), "plain");
@@ -259,7 +246,6 @@ class Fp8SourceTest {
                         128,
                         "--device",
                         "host",
-                        "--linears",
                         "--json")
                 .requireDone()
                 .json()

@@ -71,7 +71,7 @@ class SharedImportanceTest {
             QuantizationJobOptions.MethodOptions method = this == GPTQ
                     ? new QuantizationJobOptions.Gptq(false, false, true, 0.05, false, calibration)
                     : new QuantizationJobOptions.Awq(
-                            QuantizationJobOptions.Objective.MODULE, 4, true, true, this == AWQ, calibration);
+                            QuantizationJobOptions.Objective.MODULE, 2, false, false, this == AWQ, calibration);
             return new QuantizationJobOptions(
                     model, output, false, method, 4, 32, this == GPTQ, this == GPTQ ? GptqVersion.V1 : AwqVersion.GEMM);
         }
