@@ -180,8 +180,8 @@ final class GgufConfig {
         real("rope.scaling.yarn_beta_fast").ifPresent(turns -> scaling.put("beta_fast", decimal(turns)));
         real("rope.scaling.yarn_beta_slow").ifPresent(turns -> scaling.put("beta_slow", decimal(turns)));
         real("rope.scaling.attn_factor")
-                .ifPresent(times -> scaling.put(
-                        "attention_factor", decimal(times * RopeScaling.Yarn.usualMagnitude(factor, 1))));
+                .ifPresent(times ->
+                        scaling.put("attention_factor", decimal(times * RopeScaling.Yarn.usualMagnitude(factor, 1))));
     }
 
     private void addFactors(String longFactors, String shortFactors, Optional<Double> magnitude, long original) {

@@ -185,7 +185,7 @@ class Fp8SourceTest {
     void isMeasuredAndPlanned() {
         List<Path> importance = new ArrayList<>();
         for (Path model : List.of(Source.CHANNELS.stored(), Source.CHANNELS.plain())) {
-            Path file = folder.resolve(model.getParent().getFileName() + ".gguf");
+            Path file = folder.resolve(importance.size() + ".gguf");
             CommandRun.of(
                             "imatrix",
                             model,

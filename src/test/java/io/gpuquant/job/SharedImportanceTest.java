@@ -28,6 +28,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -65,7 +66,7 @@ class SharedImportanceTest {
         AWQ,
         AWQ_OF_THE_ORIGINAL;
 
-        QuantizationJobOptions options(Path model, Path output, Path importance) {
+        QuantizationJobOptions options(Path model, Path output, @Nullable Path importance) {
             QuantizationJobOptions.Calibration calibration = new QuantizationJobOptions.Calibration(
                     text, new CalibrationOptions(LENGTH, SEQUENCES, 0), importance);
             QuantizationJobOptions.MethodOptions method = this == GPTQ
@@ -292,6 +293,35 @@ class SharedImportanceTest {
                 .hasMessage("enough");
         run(Method.GPTQ, Model.DENSE, "out", "seen.gguf", 3, new JobListener() {});
         assertSameFiles();
+    }
+
+    /** AWQ shows what enters a layer as it was, so that nothing in the first one depends on what was rounded. */
+    @Test
+    void isTheSumForExpertsToo() {
+        run(Method.AWQ, Model.EXPERTS, "alone", "alone.gguf");
+        run(Method.AWQ, Model.EXPERTS, "whole", "whole.gguf", 2, new JobListener() {});
+
+        List<Entry> alone = matrix("alone.gguf").entries();
+        List<Entry> together = matrix("whole.gguf").entries();
+        assertThat(together).extracting(Entry::name).isEqualTo(names(alone));
+        for (int i = 0; i < alone.size(); i++) {
+            if (alone.get(i).name().startsWith("blk.0.")) {
+                assertThat(together.get(i).counts())
+                        .containsExactly(alone.get(i).counts());
+                assertThat(together.get(i).sums())
+                        .as(alone.get(i).name())
+                        .usingComparatorWithPrecision(1e-5f * max(alone.get(i).sums()))
+                        .containsExactly(alone.get(i).sums());
+            }
+        }
+    }
+
+    private static float max(float[] values) {
+        float most = 0;
+        for (float value : values) {
+            most = Math.max(most, value);
+        }
+        return most;
     }
 
     /** The sums of a layer are 64 rows of float32 for each of its stages, and the plan has them in its books. */

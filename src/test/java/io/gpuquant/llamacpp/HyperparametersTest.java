@@ -84,18 +84,19 @@ class HyperparametersTest {
                 .containsEntry("llama.rope.scaling.yarn_beta_fast", GgufValue.real(32))
                 .doesNotContainKey("llama.rope.scaling.attn_factor");
         assertThat(read(yarn(rope -> rope.put("attention_factor", 1.0))))
-                .containsEntry(
-                        "llama.rope.scaling.attn_factor", GgufValue.real((float) (1 / (0.1 * Math.log(4) + 1))));
+                .containsEntry("llama.rope.scaling.attn_factor", GgufValue.real((float) (1 / (0.1 * Math.log(4) + 1))));
         assertThatThrownBy(() -> read(yarn(rope -> rope.put("truncate", false))))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("truncate");
     }
 
     private static ModelConfig yarn(Consumer<ObjectNode> change) {
-        return config("llama", raw -> change.accept(raw.withObject("/rope_parameters")
-                .put("rope_type", "yarn")
-                .put("factor", 4.0)
-                .put("original_max_position_embeddings", 128)));
+        return config(
+                "llama",
+                raw -> change.accept(raw.withObject("/rope_parameters")
+                        .put("rope_type", "yarn")
+                        .put("factor", 4.0)
+                        .put("original_max_position_embeddings", 128)));
     }
 
     @Test

@@ -69,8 +69,7 @@ class RopeReaderTest {
         assertThat(read("\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4.0,"
                                 + " \"original_max_position_embeddings\": 512}")
                         .scaling())
-                .isEqualTo(new RopeScaling.Yarn(
-                        4, new RopeScaling.YarnTurns(32, 1, true), 0.1 * Math.log(4) + 1, 512));
+                .isEqualTo(new RopeScaling.Yarn(4, new RopeScaling.YarnTurns(32, 1, true), 0.1 * Math.log(4) + 1, 512));
         assertThat(read("\"rope_parameters\": {\"rope_type\": \"yarn\", \"original_max_position_embeddings\": 256,"
                                 + " \"mscale\": 1.0, \"mscale_all_dim\": 0.5, \"beta_fast\": 24, \"truncate\": false}")
                         .scaling())
@@ -86,7 +85,8 @@ class RopeReaderTest {
 
     @Test
     void dynamicScalingBeginsBeyondWhatTheModelTakes() throws IOException {
-        assertThat(read("\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 4.0}").scaling())
+        assertThat(read("\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 4.0}")
+                        .scaling())
                 .isEqualTo(new RopeScaling.None());
     }
 

@@ -153,8 +153,13 @@ class RotaryEmbeddingTest {
                     yield keep * plain + (1 - keep) * stretched;
                 }
                 case "yarn" -> {
-                    double keep = 1 - Math.clamp((i - pair(rope, headDim, "beta_fast", 32))
-                            / (pair(rope, headDim, "beta_slow", 1) - pair(rope, headDim, "beta_fast", 32)), 0.0, 1.0);
+                    double keep = 1
+                            - Math.clamp(
+                                    (i - pair(rope, headDim, "beta_fast", 32))
+                                            / (pair(rope, headDim, "beta_slow", 1)
+                                                    - pair(rope, headDim, "beta_fast", 32)),
+                                    0.0,
+                                    1.0);
                     yield keep * plain + (1 - keep) * stretched;
                 }
                 default -> plain;
@@ -167,7 +172,10 @@ class RotaryEmbeddingTest {
     private static double pair(JsonNode rope, int headDim, String key, double usual) {
         double wavelength = rope.path("original_max_position_embeddings").doubleValue()
                 / rope.path(key).asDouble(usual);
-        double pair = headDim / 2.0 * Math.log(wavelength / (2 * Math.PI)) / Math.log(rope.path("rope_theta").doubleValue());
+        double pair = headDim
+                / 2.0
+                * Math.log(wavelength / (2 * Math.PI))
+                / Math.log(rope.path("rope_theta").doubleValue());
         if (!rope.path("truncate").asBoolean(true)) {
             return pair;
         }
