@@ -28,6 +28,9 @@ DEMO_TYPES = {
     "F16": PLAIN_TOLERANCE, "Q2_K": 1e-2,
     **dict.fromkeys(["Q8_0", "Q4_0", "Q5_1", "Q3_K_M", "Q4_K_M", "Q5_K_S", "Q6_K", "IQ4_NL", "IQ4_XS"], QUANTIZED_TOLERANCE)}
 
+# Of these also what gpuquant reads in them, as a file of F32 that llama.cpp computes with as it is.
+DEQUANTIZED = ["Q2_K", "Q4_K_M", "IQ4_XS"]
+
 failures = 0
 
 
@@ -104,14 +107,31 @@ def check(gpuquant, name, folder, kind, text, tolerance):
     try:
         file = WORK / f"{name}.gguf"
         run(gpuquant, "gguf", folder, "--type", kind, "--pre", "gpt-2", "--out", file, "--quiet")
-        theirs = their_perplexities(file, text)
-        if len(theirs) < CHUNKS // 2:
-            raise RuntimeError(f"llama.cpp printed {len(theirs)} perplexities of {CHUNKS}")
-        ours = our_perplexities(gpuquant, file, folder, text)[len(theirs) - 1]
-        report(name, abs(ours / theirs[-1] - 1) < tolerance,
-               f"perplexity {ours:.4f} by gpuquant, {theirs[-1]:.4f} by llama.cpp, of {len(theirs)} sequences")
+        compare(gpuquant, name, file, folder, text, tolerance)
     except Exception as failure:
         report(name, False, f"{type(failure).__name__}: {failure}")
+
+
+def check_dequantized(gpuquant, kind, text):
+    name = f"demo-{kind}, dequantized"
+    try:
+        plain, file = WORK / f"{kind}-plain", WORK / f"{kind}-plain.gguf"
+        run(gpuquant, "convert", WORK / f"demo-{kind}.gguf", "--to", "safetensors", "--out", plain)
+        for side in DEMO.glob("tokenizer*"):
+            shutil.copy(side, plain)
+        run(gpuquant, "gguf", plain, "--type", "F32", "--pre", "gpt-2", "--out", file, "--quiet")
+        compare(gpuquant, name, file, DEMO, text, PLAIN_TOLERANCE)
+    except Exception as failure:
+        report(name, False, f"{type(failure).__name__}: {failure}")
+
+
+def compare(gpuquant, name, file, folder, text, tolerance):
+    theirs = their_perplexities(file, text)
+    if len(theirs) < CHUNKS // 2:
+        raise RuntimeError(f"llama.cpp printed {len(theirs)} perplexities of {CHUNKS}")
+    ours = our_perplexities(gpuquant, file, folder, text)[len(theirs) - 1]
+    report(name, abs(ours / theirs[-1] - 1) < tolerance,
+           f"perplexity {ours:.4f} by gpuquant, {theirs[-1]:.4f} by llama.cpp, of {len(theirs)} sequences")
 
 
 def main():
@@ -126,6 +146,8 @@ def main():
     for kind, tolerance in DEMO_TYPES.items():
         if not chosen or "demo" in chosen:
             check(gpuquant, f"demo-{kind}", DEMO, kind, text, tolerance)
+            if kind in DEQUANTIZED:
+                check_dequantized(gpuquant, kind, text)
     for name in small_models.names():
         if not chosen or name in chosen:
             # Of a model with phi in its name, llama.cpp wants tokens that this tokenizer lacks.
