@@ -23,7 +23,8 @@ public final class GptqConfig {
      * What is written besides the scheme.
      *
      * @param algorithm how the codes were found: {@code gptq} or {@code rtn}
-     * @param damping of the diagonal, as a fraction of its mean
+     * @param damping of the diagonal, as a fraction of its mean; 0 for a method without one, and nothing is said of it then, because
+     *     GPTQModel refuses a zero
      * @param staticGroups whether scales were found before any weight was changed
      * @param groupAware whether columns were reordered within groups, and groups among themselves
      * @param mse whether scales were searched for the least squared error
@@ -60,7 +61,7 @@ public final class GptqConfig {
         config.put("checkpoint_format", scheme.version().formatName());
         config.put("format", scheme.version().formatName());
         config.put("pack_dtype", "int32");
-        config.put("damp_percent", details.damping());
+        putDamping(config, details);
         config.put("static_groups", details.staticGroups());
         config.put("true_sequential", true);
         if (!details.modules().isEmpty()) {
@@ -76,12 +77,18 @@ public final class GptqConfig {
         ObjectNode meta = config.putObject("meta");
         meta.putArray("quantizer").add(details.quantizer());
         meta.put("algorithm", details.algorithm());
-        meta.put("damp_percent", details.damping());
+        putDamping(meta, details);
         meta.put("static_groups", details.staticGroups());
         meta.put("true_sequential", true);
         meta.put("act_group_aware", details.groupAware());
         meta.put("mse", details.mse() ? 2.0 : 0.0);
         return config;
+    }
+
+    private static void putDamping(ObjectNode target, Details details) {
+        if (details.damping() > 0) {
+            target.put("damp_percent", details.damping());
+        }
     }
 
     /** Whether a {@code quantization_config} describes this format. */

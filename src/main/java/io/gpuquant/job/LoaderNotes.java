@@ -56,7 +56,10 @@ final class LoaderNotes {
         if (!bitsLoad || !scheme.symmetric()) {
             notes.add("vLLM and SGLang load 4-bit and 8-bit symmetric checkpoints only; this one ("
                     + scheme.bits() + "-bit, " + (scheme.symmetric() ? "symmetric" : "asymmetric")
-                    + ") loads in transformers and GPTQModel");
+                    + ") loads in transformers"
+                    + (isOnlyForTransformers(scheme)
+                            ? "; GPTQModel takes asymmetric ones as --format gptq_v2 only"
+                            : " and GPTQModel"));
         } else if (!MARLIN_GROUPS.contains(scheme.groupSize())) {
             notes.add("vLLM's fast kernels take --group-size 32, 64, 128 or -1; with " + scheme.groupSize()
                     + " it falls back to slow ones or refuses");
@@ -67,6 +70,11 @@ final class LoaderNotes {
             notes.add("the format gptq_v2 loads in GPTQModel and transformers; vLLM reads gptq");
         }
         return notes;
+    }
+
+    /** GPTQModel takes version 1 for symmetric unless it wrote the file itself. */
+    private static boolean isOnlyForTransformers(GptqScheme scheme) {
+        return !scheme.symmetric() && scheme.version() == GptqVersion.V1;
     }
 
     private static List<String> ofPackQuantized(PackQuantizedScheme scheme, List<LinearSpec> quantized) {

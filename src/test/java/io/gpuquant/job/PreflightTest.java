@@ -128,8 +128,19 @@ class PreflightTest {
     void vllmTakesFourAndEightSymmetricBits(int bits, boolean symmetric) {
         assertThat(warnings(options(bits, 128, symmetric, GptqVersion.V1)))
                 .containsExactly("vLLM and SGLang load 4-bit and 8-bit symmetric checkpoints only; this one (" + bits
-                        + "-bit, " + (symmetric ? "symmetric" : "asymmetric")
-                        + ") loads in transformers and GPTQModel");
+                        + "-bit, "
+                        + (symmetric
+                                ? "symmetric) loads in transformers and GPTQModel"
+                                : "asymmetric) loads in transformers; GPTQModel takes asymmetric ones as --format gptq_v2"
+                                        + " only"));
+    }
+
+    @Test
+    void nothingIsSaidOfDampingWhereThereIsNone() {
+        ObjectNode ofRounding = plan(withMethod(128, new QuantizationJobOptions.Rtn())).quantizationConfig();
+
+        assertThat(ofRounding.has("damp_percent")).isFalse();
+        assertThat(ofRounding.path("meta").has("damp_percent")).isFalse();
     }
 
     @Test
