@@ -5,7 +5,8 @@ import os
 
 import numpy as np
 
-# Half-precision kernels of the engines and sums in another order: what they may differ by, as |difference of log-probability|.
+# Half-precision kernels of the engines and sums in another order: what they may differ by, as |difference of log-probability|. A
+# token for which two experts are equally good may go to the other one; so the worst is that of 99 of 100.
 MEAN_TOLERANCE = 5e-3
 WORST_TOLERANCE = 0.1
 
@@ -29,7 +30,12 @@ def versions(*packages):
 def load_in_transformers(folder):
     import torch
     import transformers
-    return transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, device_map="cpu")
+    model, found = transformers.AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, device_map="cpu", output_loading_info=True)
+    # It makes up what it does not find, and only warns: version 5 looks for the experts of a layer in one tensor.
+    if found["missing_keys"]:
+        raise ValueError(f"{len(found['missing_keys'])} weights are not found, such as {min(found['missing_keys'])}")
+    return model
 
 
 def load_in_gptqmodel(folder):
@@ -84,7 +90,7 @@ def check(report, not_run, engine, name, folder, ours, windows):
         report(label, False, "no linear of it is quantized there")
         return
     difference = np.abs(log_probabilities(model, windows) - ours)
-    report(label, difference.mean() < MEAN_TOLERANCE and difference.max() < WORST_TOLERANCE,
+    report(label, difference.mean() < MEAN_TOLERANCE and np.quantile(difference, 0.99) < WORST_TOLERANCE,
            f"{difference.size} log-probabilities differ by {difference.mean():.2g} on average, {difference.max():.2g} at"
            f" most; kernel {used}")
     del model

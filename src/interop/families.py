@@ -141,7 +141,11 @@ def check_quantized(gpuquant, folder, name, some):
     out = WORK / f"{folder.name}-{name}"
     run(gpuquant, command, folder, "--out", out, "--quiet", *options)
     ours = our_log_probabilities(gpuquant, out, some)
-    engines.check(report, not_run, "transformers", out.name, out, ours, some)
+    for engine in engines.LOADERS:
+        if engine == "gptqmodel" and folder.name == "mixtral":
+            not_run(f"{out.name} in {engine}", "it looks for Mixtral's experts under other names than checkpoints have")
+            continue
+        engines.check(report, not_run, engine, out.name, out, ours, some)
 
 
 def main():

@@ -20,16 +20,24 @@ final class LoaderNotes {
     private static final List<Integer> GEMV_GROUPS = List.of(64, 128);
     private static final int MARLIN_OUT = 64;
     private static final int MARLIN_IN = 128;
+    private static final String EXPERTS = ".experts.";
 
     private LoaderNotes() {}
 
     /** Sentences for the user; empty when every engine loads the result. */
     static List<String> of(PackedScheme scheme, List<LinearSpec> quantized) {
         return switch (scheme) {
-            case GptqScheme gptq -> ofGptq(gptq, quantized);
-            case AwqScheme awq -> ofAwq(awq, quantized);
+            case GptqScheme gptq -> withExperts(ofGptq(gptq, quantized), quantized);
+            case AwqScheme awq -> withExperts(ofAwq(awq, quantized), quantized);
             case PackQuantizedScheme packed -> ofPackQuantized(packed, quantized);
         };
+    }
+
+    private static List<String> withExperts(List<String> notes, List<LinearSpec> quantized) {
+        if (quantized.stream().anyMatch(linear -> linear.name().contains(EXPERTS))) {
+            notes.add("transformers 5 does not find quantized experts, warns, and computes with random ones; use vLLM or SGLang");
+        }
+        return notes;
     }
 
     private static List<String> ofAwq(AwqScheme scheme, List<LinearSpec> quantized) {

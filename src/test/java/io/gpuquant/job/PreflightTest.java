@@ -6,8 +6,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gpuquant.InputException;
 import io.gpuquant.calibration.CalibrationOptions;
+import io.gpuquant.format.AwqScheme;
+import io.gpuquant.format.AwqVersion;
 import io.gpuquant.format.GptqScheme;
 import io.gpuquant.format.GptqVersion;
+import io.gpuquant.model.LinearSpec;
 import io.gpuquant.model.ModelConfig;
 import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.safetensors.CheckpointLayout;
@@ -133,6 +136,18 @@ class PreflightTest {
                                 ? "symmetric) loads in transformers and GPTQModel"
                                 : "asymmetric) loads in transformers; GPTQModel takes asymmetric ones as --format gptq_v2"
                                         + " only"));
+    }
+
+    @Test
+    void transformersDoesNotFindQuantizedExperts() {
+        LinearSpec expert = new LinearSpec("model.layers.0.mlp.experts.0.up_proj", 128, 128, false);
+        LinearSpec dense = new LinearSpec("model.layers.0.mlp.up_proj", 128, 128, false);
+        AwqScheme awq = new AwqScheme(128, false, AwqVersion.GEMM);
+
+        assertThat(LoaderNotes.of(awq, List.of(dense))).isEmpty();
+        assertThat(LoaderNotes.of(awq, List.of(dense, expert)))
+                .containsExactly("transformers 5 does not find quantized experts, warns, and computes with random ones;"
+                        + " use vLLM or SGLang");
     }
 
     @Test
