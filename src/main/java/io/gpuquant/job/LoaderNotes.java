@@ -35,7 +35,8 @@ final class LoaderNotes {
 
     private static List<String> withExperts(List<String> notes, List<LinearSpec> quantized) {
         if (quantized.stream().anyMatch(linear -> linear.name().contains(EXPERTS))) {
-            notes.add("transformers 5 does not find quantized experts, warns, and computes with random ones; use vLLM or SGLang");
+            notes.add(
+                    "transformers 5 does not find quantized experts, warns, and computes with random ones; use vLLM or SGLang");
         }
         return notes;
     }

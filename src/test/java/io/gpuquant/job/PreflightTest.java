@@ -152,7 +152,8 @@ class PreflightTest {
 
     @Test
     void nothingIsSaidOfDampingWhereThereIsNone() {
-        ObjectNode ofRounding = plan(withMethod(128, new QuantizationJobOptions.Rtn())).quantizationConfig();
+        ObjectNode ofRounding =
+                plan(withMethod(128, new QuantizationJobOptions.Rtn())).quantizationConfig();
 
         assertThat(ofRounding.has("damp_percent")).isFalse();
         assertThat(ofRounding.path("meta").has("damp_percent")).isFalse();
