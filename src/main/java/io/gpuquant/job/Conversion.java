@@ -1,7 +1,6 @@
 package io.gpuquant.job;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.gpuquant.UsageException;
 import io.gpuquant.VerificationException;
 import io.gpuquant.format.AwqConfig;
 import io.gpuquant.format.AwqScheme;
@@ -83,32 +82,13 @@ public final class Conversion {
             CheckpointLayout layout =
                     CheckpointLayout.of(tensors(source, scheme), CheckpointLayout.DEFAULT_METADATA, maxShardBytes);
             OutputFolder.check(output, folder, overwrite, layout.fileBytes());
-            try (OutputFolder made = OutputFolder.open(output)) {
-                requireNoUnfinishedRun(made.partial());
-                try {
-                    made.clear();
-                    write(source, scheme, layout, made.partial());
-                } catch (RuntimeException | Error failure) {
-                    made.discard();
-                    throw failure;
-                }
-                made.publish();
-            }
+            OutputFolder.makeAtOnce(output, partial -> write(source, scheme, layout, partial));
             return new Result(
                     output,
                     source.linears().size(),
                     copied(source, layout).size(),
                     layout.totalBytes(),
                     warnings(source, scheme));
-        }
-    }
-
-    /** What another command has begun under this name, and would go on with, must not be lost. */
-    static void requireNoUnfinishedRun(Path partial) {
-        if (Journal.layersIn(partial) > 0) {
-            throw new UsageException(
-                    partial + " holds an unfinished quantization; finish that, delete the folder, or give"
-                            + " another name with --out");
         }
     }
 

@@ -52,17 +52,7 @@ public final class Dequantization {
             CheckpointLayout layout = CheckpointLayout.of(
                     specs, CheckpointLayout.DEFAULT_METADATA, CheckpointLayout.DEFAULT_MAX_SHARD_BYTES);
             OutputFolder.check(output, folder, overwrite, layout.fileBytes());
-            try (OutputFolder made = OutputFolder.open(output)) {
-                Conversion.requireNoUnfinishedRun(made.partial());
-                try {
-                    made.clear();
-                    write(checkpoint, config, layout, made.partial());
-                } catch (RuntimeException | Error failure) {
-                    made.discard();
-                    throw failure;
-                }
-                made.publish();
-            }
+            OutputFolder.makeAtOnce(output, partial -> write(checkpoint, config, layout, partial));
             return new GgufToSafetensors.Result(output, specs.size(), layout.totalBytes());
         }
     }

@@ -65,17 +65,7 @@ public final class GgufToSafetensors {
             CheckpointLayout layout = CheckpointLayout.of(
                     specs, CheckpointLayout.DEFAULT_METADATA, CheckpointLayout.DEFAULT_MAX_SHARD_BYTES);
             OutputFolder.check(output, file, overwrite, layout.fileBytes());
-            try (OutputFolder made = OutputFolder.open(output)) {
-                Conversion.requireNoUnfinishedRun(made.partial());
-                try {
-                    made.clear();
-                    write(model, layout, made.partial());
-                } catch (RuntimeException | Error failure) {
-                    made.discard();
-                    throw failure;
-                }
-                made.publish();
-            }
+            OutputFolder.makeAtOnce(output, partial -> write(model, layout, partial));
             return new Result(output, specs.size(), layout.totalBytes());
         }
     }

@@ -13,6 +13,7 @@ import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -112,6 +113,31 @@ final class OutputFolder implements AutoCloseable {
             }
         }
         return bytes;
+    }
+
+    /**
+     * Makes an output in one go, which is not continued when it is interrupted.
+     *
+     * @param write fills the growing folder, which is empty
+     * @throws UsageException when the growing folder holds layers of an unfinished quantization, which are worth keeping
+     * @throws io.gpuquant.GpuQuantException when it cannot be done; nothing is left behind then
+     */
+    static void makeAtOnce(Path output, Consumer<Path> write) {
+        try (OutputFolder made = open(output)) {
+            if (Journal.layersIn(made.partial()) > 0) {
+                throw new UsageException(made.partial()
+                        + " holds an unfinished quantization; finish that, delete the folder, or give"
+                        + " another name with --out");
+            }
+            try {
+                made.clear();
+                write.accept(made.partial());
+            } catch (RuntimeException | Error failure) {
+                made.discard();
+                throw failure;
+            }
+            made.publish();
+        }
     }
 
     /**

@@ -234,41 +234,17 @@ class Fp8SourceTest {
     }
 
     private static JsonNode compare(Path base, Path quantized) {
-        return CommandRun.of(
-                        "compare",
-                        base,
-                        quantized,
-                        "--text",
-                        text,
-                        "--sequence-length",
-                        32,
-                        "--tokens",
-                        128,
-                        "--device",
-                        "host",
-                        "--json")
-                .requireDone()
-                .json()
-                .path("checkpoints");
+        return measured("compare", base, quantized).path("checkpoints");
     }
 
     private static double perplexity(Path model) {
-        return CommandRun.of(
-                        "ppl",
-                        model,
-                        "--text",
-                        text,
-                        "--sequence-length",
-                        32,
-                        "--tokens",
-                        128,
-                        "--device",
-                        "host",
-                        "--json")
-                .requireDone()
-                .json()
-                .path("perplexity")
-                .asDouble();
+        return measured("ppl", model).path("perplexity").asDouble();
+    }
+
+    private static JsonNode measured(Object... command) {
+        List<Object> words = new ArrayList<>(List.of(command));
+        words.addAll(List.of("--text", text, "--sequence-length", 32, "--tokens", 128, "--device", "host", "--json"));
+        return CommandRun.of(words.toArray()).requireDone().json();
     }
 
     @Test
