@@ -13,6 +13,7 @@ import templates
 import tokens
 from gptq_layout import load_dense, load_tensors
 from llama import log_probabilities
+from results import end, not_run, report
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODEL = ROOT / "datasets/demo-llama"
@@ -34,15 +35,6 @@ VARIANTS = {
     "awq-4bit-g128-gemm": ["awq", "--objective", "gram"],
     "awq-4bit-g64-gemv": ["awq", "--objective", "gram", "--group-size", "64", "--version", "GEMV"],
 }
-
-failures = 0
-
-
-def report(name, ok, detail):
-    global failures
-    failures += 0 if ok else 1
-    print(f"{'ok' if ok else 'FAILED':7} {name}: {detail}", flush=True)
-
 
 def run(gpuquant, *arguments):
     return subprocess.run([gpuquant, *map(str, arguments)], check=True, capture_output=True, text=True).stdout
@@ -73,10 +65,6 @@ def check_perplexity(gpuquant, name, folder, windows):
     theirs = perplexity(config, weights, windows)
     ours = our_perplexity(gpuquant, folder)
     report(name, abs(ours / theirs - 1) < 5e-5, f"perplexity {ours:.6f} by gpuquant, {theirs:.6f} by NumPy")
-
-
-def not_run(name, reason):
-    print(f"not run {name}: {reason}", flush=True)
 
 
 def check_with_engines(gpuquant, windows):
@@ -123,7 +111,7 @@ def main():
                f"{len(kept)} tensors equal to the original's, read by the safetensors library")
         check_perplexity(gpuquant, name, WORK / name, windows)
     check_with_engines(gpuquant, windows)
-    sys.exit(1 if failures else 0)
+    end()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import sys
 
 import engines
 import small_models
+from results import end, not_run, report
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TEXT = ROOT / "datasets/validation.jsonl"
@@ -67,19 +68,6 @@ SHAPES = {
     "qwen3-moe-dense-first": ("qwen3-moe", dict(
         num_hidden_layers=3, mlp_only_layers=[0], num_experts=6, num_experts_per_tok=3, norm_topk_prob=False), "float16", "5GB"),
 }
-
-failures = 0
-
-
-def report(name, ok, detail):
-    global failures
-    failures += 0 if ok else 1
-    print(f"{'ok' if ok else 'FAILED':7} {name}: {detail}", flush=True)
-
-
-def not_run(name, reason):
-    print(f"not run {name}: {reason}", flush=True)
-
 
 def run(gpuquant, *arguments):
     done = subprocess.run([gpuquant, *map(str, arguments)], capture_output=True, text=True)
@@ -180,7 +168,7 @@ def main():
                     check_quantized(gpuquant, folder, variant, some)
         except Exception as failure:
             report(name, False, f"{type(failure).__name__}: {failure}")
-    sys.exit(1 if failures else 0)
+    end()
 
 
 if __name__ == "__main__":

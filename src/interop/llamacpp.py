@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 import small_models
+from results import end, not_run, report
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEMO = ROOT / "datasets/demo-llama"
@@ -30,15 +31,6 @@ DEMO_TYPES = {
 
 # Of these also what gpuquant reads in them, as a file of F32 that llama.cpp computes with as it is.
 DEQUANTIZED = ["Q2_K", "Q4_K_M", "IQ4_XS"]
-
-failures = 0
-
-
-def report(name, ok, detail):
-    global failures
-    failures += 0 if ok else 1
-    print(f"{'ok' if ok else 'FAILED':7} {name}: {detail}", flush=True)
-
 
 def program(name):
     return shutil.which(name, path=os.environ.get("LLAMA_CPP") or None)
@@ -137,7 +129,7 @@ def compare(gpuquant, name, file, folder, text, tolerance):
 def main():
     gpuquant, *chosen = sys.argv[1:]
     if not program("llama-perplexity"):
-        print("not run llama.cpp: set LLAMA_CPP to the folder that has llama-perplexity", flush=True)
+        not_run("llama.cpp", "set LLAMA_CPP to the folder that has llama-perplexity")
         return
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
@@ -155,7 +147,7 @@ def main():
             small_models.copy(name, folder)
             write_text(folder, text, bos=False)
             check(gpuquant, f"{name}-F16", folder, "F16", text, PLAIN_TOLERANCE)
-    sys.exit(1 if failures else 0)
+    end()
 
 
 if __name__ == "__main__":
