@@ -11,9 +11,10 @@ enum { R_32F = 0, R_16F = 2, R_16BF = 14, COMPUTE_32F = 68, GEMM_DEFAULT = -1, W
 
 int fake_enter(const char *name, long value);
 int fake_queue_call(void *stream, int (*call)(void *), void *argument);
+int fake_current(void);
 int fake_holds(const void *address, size_t bytes);
 
-typedef struct { void *stream; char *workspace; size_t workspaceBytes; int mode; } Handle;
+typedef struct { int device; void *stream; char *workspace; size_t workspaceBytes; int mode; } Handle;
 
 typedef struct {
     int transposeA, transposeB, m, n, k, type, lda, ldb, ldc, batch;
@@ -85,8 +86,10 @@ static int multiply(void *argument) {
 
 int cublasCreate_v2(Handle **handle) {
     int result = fake_enter(__func__, VERSION);
-    if (!result) *handle = calloc(1, sizeof **handle);
-    return result;
+    if (result) return result;
+    *handle = calloc(1, sizeof **handle);
+    (*handle)->device = fake_current();
+    return SUCCESS;
 }
 int cublasDestroy_v2(Handle *handle) { free(handle); return fake_enter(__func__, -1); }
 int cublasSetStream_v2(Handle *handle, void *stream) {
@@ -109,7 +112,7 @@ int cublasGemmStridedBatchedEx(Handle *handle, int transposeA, int transposeB, i
         const void *beta, void *c, int typeC, int ldc, long long strideC, int batch, int compute, int algorithm) {
     int result = fake_enter(__func__, batch);
     if (result) return result;
-    if (!handle->stream || !handle->workspace || handle->workspaceBytes != WORKSPACE) return NOT_INITIALIZED;
+    if (handle->device != fake_current() || !handle->stream || !handle->workspace || handle->workspaceBytes != WORKSPACE) return NOT_INITIALIZED;
     if (typeA != typeB || typeC != R_32F || compute != COMPUTE_32F || algorithm != GEMM_DEFAULT || handle->mode != 0
             || lda < 1 || lda < (transposeA ? k : m) || ldb < 1 || ldb < (transposeB ? n : k) || ldc < m || ldc < 1)
         return INVALID_VALUE;

@@ -4,7 +4,8 @@
  *
  * Work is done as late as the driver may do it: nothing that is queued on a stream happens before someone waits for it.
  * Everything that works only because a GPU is quick therefore fails here, and so does whatever touches memory before the
- * allocation's turn has come in its stream, or after the release's has.
+ * allocation's turn has come in its stream, or after the release's has. Its pool never joins what was released in pieces, and
+ * what belongs to one GPU's context is of no use while another's is current.
  */
 #include "fakecuda.h"
 
@@ -40,7 +41,9 @@ long fake_live(int what) {
             return count;
         case 3: return events;
         case 4: return modules;
-        default: return contexts;
+        default:
+            for (int device = 0; device < MAX_DEVICES; device++) count += retained[device];
+            return count;
     }
 }
 
@@ -55,7 +58,7 @@ void *fake_memory(long index, int64_t *bytes) {
 /* Forgets settings, failures and faults, and what a test has left. */
 void fake_reset(void) {
     destroyEverything();
-    contexts = 0;
+    memset(retained, 0, sizeof retained);
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) settings[i].value = settings[i].initial;
     failureCount = 0;
     callLogLength = 0;
@@ -64,12 +67,13 @@ void fake_reset(void) {
     launchCallback = NULL;
 }
 
-/* For the fake cuBLAS: notes a call, queues one, and checks memory when its turn has come. */
+/* For the fake cuBLAS: notes a call, queues one, says whose context is current, and checks memory when its turn has come. */
 int fake_enter(const char *name, long value) { LOCKED(); return enter(name, value); }
 int fake_queue_call(Stream *stream, int (*call)(void *), void *argument) {
     LOCKED();
     return queue(stream, (Op) {.kind = CALL, .call = call, .argument = argument});
 }
+int fake_current(void) { return current ? currentDevice() : -1; }
 int fake_holds(const void *address, size_t bytes) { LOCKED(); return holding(DEVICE_KIND, address, bytes) != NULL; }
 
 /* ---- the driver's functions ------------------------------------------------------------------------------------- */
@@ -106,29 +110,29 @@ int cuDeviceGetAttribute(int *value, int attribute, int device) {
 }
 int cuDevicePrimaryCtxRetain(void **context, int device) {
     ENTER_DRIVER();
-    (void) device;
-    *context = &contexts;
-    contexts++;
+    *context = &retained[device];
+    retained[device]++;
     return SUCCESS;
 }
 int cuDevicePrimaryCtxRelease_v2(int device) {
     ENTER_DRIVER();
-    (void) device;
-    if (--contexts == 0 && fault) destroyEverything(); /* nothing could be given back one by one */
+    retained[device]--;
+    if (fake_live(5) == 0 && fault) destroyEverything(); /* nothing could be given back one by one */
     return SUCCESS;
 }
-int cuCtxSetCurrent(void *context) { ENTER_DRIVER(); current = context != NULL; return fault; }
+int cuCtxSetCurrent(void *context) { ENTER_DRIVER(); current = context; return fault; }
 int cuCtxSynchronize(void) { ENTER(-1); return runAll(); }
 
 int cuStreamCreate(Stream **stream, unsigned flags) {
     ENTER((long) flags);
     *stream = calloc(1, sizeof **stream);
+    (*stream)->device = currentDevice();
     (*stream)->next = streams;
     streams = *stream;
     return SUCCESS;
 }
 int cuStreamDestroy_v2(Stream *stream) {
-    ENTER(-1);
+    ENTER(-1); OF_CURRENT(stream);
     run(stream, stream->queued);
     Stream **link = &streams;
     while (*link != stream) link = &(*link)->next;
@@ -137,9 +141,9 @@ int cuStreamDestroy_v2(Stream *stream) {
     free(stream);
     return SUCCESS;
 }
-int cuStreamSynchronize(Stream *stream) { ENTER(-1); return run(stream, stream->queued); }
+int cuStreamSynchronize(Stream *stream) { ENTER(-1); OF_CURRENT(stream); return run(stream, stream->queued); }
 int cuStreamWaitEvent(Stream *stream, Event *event, unsigned flags) {
-    ENTER((long) flags);
+    ENTER((long) flags); OF_CURRENT(stream); OF_CURRENT(event);
     return event->stream
             ? queue(stream, (Op) {.kind = WAIT, .awaited = event->stream, .awaitedTicket = event->ticket})
             : SUCCESS;
@@ -147,17 +151,18 @@ int cuStreamWaitEvent(Stream *stream, Event *event, unsigned flags) {
 int cuEventCreate(Event **event, unsigned flags) {
     ENTER((long) flags);
     *event = calloc(1, sizeof **event);
+    (*event)->device = currentDevice();
     events++;
     return SUCCESS;
 }
-int cuEventDestroy_v2(Event *event) { ENTER(-1); free(event); events--; return SUCCESS; }
+int cuEventDestroy_v2(Event *event) { ENTER(-1); OF_CURRENT(event); free(event); events--; return SUCCESS; }
 int cuEventRecord(Event *event, Stream *stream) {
-    ENTER(-1);
+    ENTER(-1); OF_CURRENT(event); OF_CURRENT(stream);
     event->stream = stream;
     event->ticket = stream->queued;
     return SUCCESS;
 }
-int cuEventSynchronize(Event *event) { ENTER(-1); return event->stream ? run(event->stream, event->ticket) : SUCCESS; }
+int cuEventSynchronize(Event *event) { ENTER(-1); OF_CURRENT(event); return event->stream ? run(event->stream, event->ticket) : SUCCESS; }
 
 int cuEventElapsedTime(float *milliseconds, Event *from, Event *to) {
     ENTER(-1);
@@ -179,12 +184,13 @@ int cuMemFree_v2(void *address) {
     Allocation *a = holding(DEVICE_KIND, address, 1);
     if (!a || a->memory != address) return INVALID_VALUE;
     destroyAllocation(a); /* does not wait for work, unlike most drivers: nobody promises that they do */
+    trim();
     return SUCCESS;
 }
 int cuMemGetInfo_v2(size_t *available, size_t *total) {
     ENTER(-1);
     *total = setting("memory");
-    *available = *total - usedBytes;
+    *available = *total - usedBytes - setting("heldByOthers");
     return SUCCESS;
 }
 int cuMemHostAlloc(void **address, size_t bytes, unsigned flags) {
@@ -201,25 +207,25 @@ int cuMemFreeHost(void *address) {
     return SUCCESS;
 }
 int cuMemcpyHtoDAsync_v2(char *target, const char *source, size_t bytes, Stream *stream) {
-    ENTER((long) bytes);
+    ENTER((long) bytes); OF_CURRENT(stream);
     return queue(stream, (Op) {.kind = COPY_TO_DEVICE, .target = target, .source = source, .bytes = bytes});
 }
 int cuMemcpyDtoHAsync_v2(char *target, const char *source, size_t bytes, Stream *stream) {
-    ENTER((long) bytes);
+    ENTER((long) bytes); OF_CURRENT(stream);
     return queue(stream, (Op) {.kind = COPY_TO_HOST, .target = target, .source = source, .bytes = bytes});
 }
 int cuMemcpyDtoDAsync_v2(char *target, const char *source, size_t bytes, Stream *stream) {
-    ENTER((long) bytes);
+    ENTER((long) bytes); OF_CURRENT(stream);
     return queue(stream, (Op) {.kind = COPY_ON_DEVICE, .target = target, .source = source, .bytes = bytes});
 }
 int cuMemsetD8Async(char *target, unsigned char value, size_t bytes, Stream *stream) {
-    ENTER((long) bytes);
+    ENTER((long) bytes); OF_CURRENT(stream);
     return queue(stream, (Op) {.kind = SET, .target = target, .value = value, .bytes = bytes});
 }
 
 #ifndef LACKING_POOLS /* a driver from before CUDA 11.2 */
 int cuMemAllocAsync(char **address, size_t bytes, Stream *stream) {
-    ENTER((long) bytes);
+    ENTER((long) bytes); OF_CURRENT(stream);
     if (!bytes) return INVALID_VALUE;
     Allocation *a = newAllocation(DEVICE_KIND, bytes, 0);
     if (!a) return OUT_OF_MEMORY;
@@ -227,7 +233,7 @@ int cuMemAllocAsync(char **address, size_t bytes, Stream *stream) {
     return queue(stream, (Op) {.kind = APPEAR, .allocation = a});
 }
 int cuMemFreeAsync(void *address, Stream *stream) {
-    ENTER(-1);
+    ENTER(-1); OF_CURRENT(stream);
     for (Allocation *a = allocations; a; a = a->next)
         if (a->memory == address) return queue(stream, (Op) {.kind = VANISH, .allocation = a});
     return INVALID_VALUE;
@@ -237,7 +243,11 @@ int cuMemPoolSetAttribute(void *pool, int attribute, int64_t *value) {
     ENTER(*value < 0 ? attribute : *value);
     return pool == &usedBytes && attribute == 4 ? SUCCESS : INVALID_VALUE;
 }
-int cuMemPoolTrimTo(void *pool, size_t bytes) { ENTER((long) bytes); return pool == &usedBytes ? SUCCESS : INVALID_VALUE; }
+int cuMemPoolTrimTo(void *pool, size_t bytes) {
+    ENTER((long) bytes);
+    if (bytes == 0) trim();
+    return pool == &usedBytes ? SUCCESS : INVALID_VALUE;
+}
 #endif
 
 int cuModuleLoadDataEx(Module **module, const char *text, unsigned count, int *options, void **values) {
@@ -249,16 +259,18 @@ int cuModuleLoadDataEx(Module **module, const char *text, unsigned count, int *o
     if (result) return result;
     if (!current) return INVALID_CONTEXT;
     *module = calloc(1, sizeof **module);
+    (*module)->device = currentDevice();
     (*module)->text = strdup(text);
     modules++;
     return SUCCESS;
 }
-int cuModuleUnload(Module *module) { ENTER(-1); free(module->text); free(module); modules--; return SUCCESS; }
+int cuModuleUnload(Module *module) { ENTER(-1); OF_CURRENT(module); free(module->text); free(module); modules--; return SUCCESS; }
 int cuModuleGetFunction(Function **function, Module *module, const char *name) {
-    ENTER(-1);
+    ENTER(-1); OF_CURRENT(module);
     Function *f = calloc(1, sizeof *f);
     int count = signatureCallback(module->text, name, f->sizes);
     if (count < 0) return NOT_FOUND;
+    f->device = module->device;
     f->module = module;
     f->entry = strdup(name);
     f->count = (uint32_t) count;
@@ -267,20 +279,19 @@ int cuModuleGetFunction(Function **function, Module *module, const char *name) {
     return SUCCESS;
 }
 int cuFuncGetAttribute(int *value, int attribute, Function *function) {
-    ENTER((long) attribute);
-    (void) function;
+    ENTER((long) attribute); OF_CURRENT(function);
     *value = (int) setting("staticShared");
     return attribute == 1 ? SUCCESS : INVALID_VALUE;
 }
 int cuFuncSetAttribute(Function *function, int attribute, int value) {
-    ENTER((long) value);
+    ENTER((long) value); OF_CURRENT(function);
     if (attribute != 8 || value + setting("staticShared") > setting("sharedPerBlock")) return INVALID_VALUE;
     function->dynamicShared = value;
     return SUCCESS;
 }
 int cuLaunchKernel(Function *f, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX, unsigned blockY,
         unsigned blockZ, unsigned shared, Stream *stream, void **parameters, void **extra) {
-    ENTER(-1);
+    ENTER(-1); OF_CURRENT(f); OF_CURRENT(stream);
     if (extra || blockX * blockY * blockZ > 1024 || (int) shared > f->dynamicShared) return INVALID_VALUE;
     Launch *launch = calloc(1, sizeof *launch);
     *launch = (Launch) {.text = f->module->text, .entry = f->entry, .grid = {gridX, gridY, gridZ},

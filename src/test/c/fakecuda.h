@@ -10,9 +10,9 @@
 #include <sys/mman.h>
 
 enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NOT_INITIALIZED = 3, NO_DEVICE = 100, INVALID_DEVICE = 101,
-       INVALID_CONTEXT = 201, NOT_FOUND = 500, NOT_READY = 600, ILLEGAL_ADDRESS = 700 };
+       INVALID_CONTEXT = 201, INVALID_HANDLE = 400, NOT_FOUND = 500, NOT_READY = 600, ILLEGAL_ADDRESS = 700 };
 enum { MAX_PARAMETERS = 64, LOG_BYTES = 1 << 20, LARGE = 64 << 20, SHARED_BY_RIGHT = 48 << 10, DEVICE_KIND = 0,
-       HOST_KIND = 1 };
+       HOST_KIND = 1, MAX_DEVICES = 8 };
 
 /* ---- what tests set and see ------------------------------------------------------------------------------------- */
 
@@ -37,6 +37,7 @@ static Setting settings[] = {
     {"devices", 1, 1},        {"major", 8, 8},           {"minor", 0, 0},
     {"version", 12040, 12040}, {"memory", 1L << 40, 1L << 40}, {"pools", 1, 1},
     {"sharedPerBlock", 166912, 166912}, {"staticShared", 0, 0},   {"turings", 0, 0},
+    {"heldByOthers", 0, 0},
 };
 
 static struct { char function[64]; int result; int skip; } failures[16];
@@ -60,8 +61,13 @@ typedef struct Allocation {
     int live; /* for device memory: between the allocation's turn in its stream and the release's */
     char *memory;
     size_t bytes;
+    size_t reserved; /* of device memory: the bytes of the block it lies in, if it is the pool's */
+    int device;
     struct Allocation *next;
 } Allocation;
+
+/* A block that the pool keeps, for an allocation that it is large enough for; blocks are never joined. */
+typedef struct Block { size_t bytes; struct Block *next; } Block;
 
 typedef enum { COPY_TO_DEVICE, COPY_TO_HOST, COPY_ON_DEVICE, SET, LAUNCH, WAIT, APPEAR, VANISH, CALL } Kind;
 
@@ -83,6 +89,7 @@ typedef struct Op {
 } Op;
 
 struct Stream {
+    int device;
     Op *first, *last;
     long queued, done;
     double clock;  /* microseconds that its work so far takes, waits for other streams included */
@@ -90,15 +97,19 @@ struct Stream {
     Stream *next;
 };
 
-typedef struct { Stream *stream; long ticket; } Event;
-typedef struct { char *text; } Module;
-typedef struct { Module *module; char *entry; uint32_t count; int32_t sizes[MAX_PARAMETERS]; int dynamicShared; } Function;
+typedef struct { int device; Stream *stream; long ticket; } Event;
+typedef struct { int device; char *text; } Module;
+typedef struct { int device; Module *module; char *entry; uint32_t count; int32_t sizes[MAX_PARAMETERS]; int dynamicShared; } Function;
 
 static Allocation *allocations;
 static Stream *streams;
-static long usedBytes, contexts, events, modules;
+static Block *kept;
+static long usedBytes; /* of device memory, the blocks that the pool keeps among it */
+static long retained[MAX_DEVICES], events, modules;
 static int initialized, fault;
-static __thread int current;
+static __thread long *current; /* the context: a pointer to how often its device was retained */
+
+static int currentDevice(void) { return (int) (current - retained); }
 
 /* ---- bookkeeping ------------------------------------------------------------------------------------------------ */
 
@@ -145,6 +156,9 @@ static void leave(int *locked) { (void) locked; pthread_mutex_unlock(&lock); }
 #define ENTER_DRIVER() LOCKED(); do { int r_ = enterDriver(__func__); if (r_) return r_; } while (0)
 #define ENTER(value) LOCKED(); do { int r_ = enter(__func__, value); if (r_) return r_; } while (0)
 
+/* A stream, an event, a module or a function is of one context, and of no use in another. */
+#define OF_CURRENT(object) do { if ((object)->device != currentDevice()) return INVALID_HANDLE; } while (0)
+
 static Allocation *holding(int kind, const void *address, size_t bytes) {
     for (Allocation *a = allocations; a; a = a->next)
         if (a->kind == kind && a->live && (const char *) address >= a->memory
@@ -153,12 +167,47 @@ static Allocation *holding(int kind, const void *address, size_t bytes) {
     return NULL;
 }
 
+/* The smallest block of the pool that is large enough, else as much new memory, if there is. */
+static size_t reserve(size_t bytes) {
+    Block **best = NULL;
+    for (Block **b = &kept; *b; b = &(*b)->next)
+        if ((*b)->bytes >= bytes && (!best || (*b)->bytes < (*best)->bytes)) best = b;
+    if (best) {
+        Block *block = *best;
+        size_t found = block->bytes;
+        *best = block->next;
+        free(block);
+        return found;
+    }
+    if (usedBytes + (long) bytes > setting("memory") - setting("heldByOthers")) return 0;
+    usedBytes += bytes;
+    return bytes;
+}
+
+static void keep(size_t bytes) {
+    Block *block = malloc(sizeof *block);
+    *block = (Block) {bytes, kept};
+    kept = block;
+}
+
+static void trim(void) {
+    while (kept) {
+        Block *next = kept->next;
+        usedBytes -= kept->bytes;
+        free(kept);
+        kept = next;
+    }
+}
+
 static Allocation *newAllocation(int kind, size_t bytes, int live) {
-    if (kind == DEVICE_KIND && usedBytes + (long) bytes > setting("memory")) return NULL;
+    size_t reserved = kind == DEVICE_KIND ? reserve(bytes) : bytes;
+    if (!reserved) return NULL;
     Allocation *a = calloc(1, sizeof *a);
     a->kind = kind;
     a->live = live;
     a->bytes = bytes;
+    a->reserved = reserved;
+    a->device = currentDevice();
     if (bytes >= LARGE) {
         a->memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     } else {
@@ -167,7 +216,6 @@ static Allocation *newAllocation(int kind, size_t bytes, int live) {
     }
     a->next = allocations;
     allocations = a;
-    if (kind == DEVICE_KIND) usedBytes += bytes;
     return a;
 }
 
@@ -175,7 +223,7 @@ static void destroyAllocation(Allocation *a) {
     Allocation **link = &allocations;
     while (*link != a) link = &(*link)->next;
     *link = a->next;
-    if (a->kind == DEVICE_KIND) usedBytes -= a->bytes;
+    if (a->kind == DEVICE_KIND) keep(a->reserved);
     if (a->bytes >= LARGE) {
         munmap(a->memory, a->bytes);
     } else {
@@ -281,6 +329,7 @@ static int queue(Stream *stream, Op op) {
 
 static void destroyEverything(void) {
     while (allocations) destroyAllocation(allocations);
+    trim();
     while (streams) {
         Stream *next = streams->next;
         free(streams->after);

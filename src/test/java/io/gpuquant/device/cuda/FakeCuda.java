@@ -197,8 +197,8 @@ public final class FakeCuda implements AutoCloseable {
 
     /**
      * Changes what the driver says: {@code devices}, {@code turings} (how many of them, the first, are of compute
-     * capability 7.5), {@code major} and {@code minor} of the others, {@code version}, {@code memory}, {@code pools},
-     * {@code sharedPerBlock}, {@code staticShared}.
+     * capability 7.5), {@code major} and {@code minor} of the others, {@code version}, {@code memory} and how much of it is
+     * {@code heldByOthers}, {@code pools}, {@code sharedPerBlock}, {@code staticShared}.
      */
     public FakeCuda set(String setting, long value) {
         try (Arena arena = Arena.ofConfined()) {
