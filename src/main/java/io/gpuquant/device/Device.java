@@ -52,6 +52,11 @@ public interface Device extends AutoCloseable {
     /** What is allocated, and the limit. */
     MemoryLedger memory();
 
+    /** Bytes of its memory that nobody holds now, other programs among them; it waits for queued work to know. */
+    default long freeBytes() {
+        return info().memoryBytes() - memory().heldBytes();
+    }
+
     /**
      * The type that operands of matrix products have here when the checkpoint's weights are {@code checkpointType}: the
      * half type itself where there are tensor cores, F32 where a half type would only add a conversion and a rounding.

@@ -20,7 +20,7 @@ import java.util.function.IntConsumer;
  */
 final class SideBySide implements AutoCloseable {
 
-    /** The share of the device's memory that residual streams may take; layers, chunks and logits need the rest. */
+    /** The share of the device's free memory that residual streams may take; layers, chunks and logits need the rest. */
     private static final double STREAM_SHARE = 0.4;
 
     private static final int VECTOR = 4;
@@ -68,7 +68,9 @@ final class SideBySide implements AutoCloseable {
                 .mapToLong(model -> DType.F32.bytes(
                         chunking.totalTokens() * model.structure().config().hiddenSize()))
                 .sum();
-        return bytes <= STREAM_SHARE * device.memory().limitBytes()
+        long free = Math.min(
+                device.memory().limitBytes() - device.memory().heldBytes(), device.freeBytes());
+        return bytes <= STREAM_SHARE * (double) free
                 ? ActivationStore.Placement.DEVICE
                 : ActivationStore.Placement.HOST;
     }

@@ -31,7 +31,7 @@ final class DeviceBlocks implements BlockQuantizer {
     DeviceBlocks(Device device, int threads) {
         this.device = device;
         this.threads = threads;
-        long available = device.memory().limitBytes() - device.memory().heldBytes();
+        long available = Math.min(device.memory().limitBytes() - device.memory().heldBytes(), device.freeBytes());
         most = (int) Math.min(MOST_WEIGHTS, available / BYTES_PER_WEIGHT / TYPES_AT_A_TIME);
     }
 

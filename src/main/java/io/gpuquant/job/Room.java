@@ -26,7 +26,7 @@ public record Room(
         UnaryOperator<DType> operandType,
         AttentionMethod attention) {
 
-    /** The part of a device's memory that is counted on; the rest is for its driver, libraries and fragmentation. */
+    /** The part of a device's memory, less what others hold, that is counted on; the rest is for its driver, libraries and fragmentation. */
     private static final double USABLE = 0.92;
 
     /** The work space that cuBLAS is given on each stream. */
@@ -36,10 +36,13 @@ public record Room(
     public static Room of(Device device) {
         // Some libraries of matrix products take memory when they are first asked for, for the stream that computes.
         long bytesPerStream = device.blas().bytesPerStream();
+        long held = device.memory().heldBytes();
+        // A display and other programs hold memory, too.
+        long memory = Math.min(device.info().memoryBytes(), held + device.freeBytes());
         return new Room(
                 device.info(),
-                usable(device.memory().limitBytes(), device.info().memoryBytes()),
-                device.memory().heldBytes(),
+                usable(device.memory().limitBytes(), memory),
+                held,
                 bytesPerStream,
                 Prefetcher.overlaps(device),
                 device::operandType,

@@ -23,11 +23,11 @@ record BlasChoice(CublasSearch search, Supplier<Optional<BlasFactory>> fallback)
      * @param closeLater takes what has to be closed before the device
      * @throws ResourceException when the library the user named does not work, or nothing does
      */
-    Blas open(Device device, CudaStream stream, CloseStack closeLater) {
+    Blas open(Device device, CudaStream stream, DeviceHeap heap, CloseStack closeLater) {
         StringJoiner failures = new StringJoiner(", ");
         for (CublasSearch.Candidate candidate : search.candidates()) {
             try {
-                CudaBlas blas = CudaBlas.open(device, stream, candidate);
+                CudaBlas blas = CudaBlas.open(device, stream, heap, candidate);
                 closeLater.push(blas::close);
                 return blas;
             } catch (IllegalArgumentException | NoSuchElementException | CublasException e) {

@@ -20,6 +20,7 @@ final class Cublas {
     static final int R_16BF = 14;
 
     static final int SUCCESS = 0;
+    static final int ALLOC_FAILED = 3;
 
     public interface Create {
         int call(MemorySegment handle);
@@ -123,7 +124,7 @@ final class Cublas {
         return switch (status) {
             case SUCCESS -> "CUBLAS_STATUS_SUCCESS";
             case 1 -> "CUBLAS_STATUS_NOT_INITIALIZED";
-            case 3 -> "CUBLAS_STATUS_ALLOC_FAILED";
+            case ALLOC_FAILED -> "CUBLAS_STATUS_ALLOC_FAILED";
             case 7 -> "CUBLAS_STATUS_INVALID_VALUE";
             case 8 -> "CUBLAS_STATUS_ARCH_MISMATCH";
             case 11 -> "CUBLAS_STATUS_MAPPING_ERROR";

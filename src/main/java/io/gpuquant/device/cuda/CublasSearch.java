@@ -1,5 +1,6 @@
 package io.gpuquant.device.cuda;
 
+import java.io.File;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.SymbolLookup;
@@ -8,7 +9,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Objects;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -81,19 +85,50 @@ record CublasSearch(@Nullable Path override, List<String> names, List<Path> fold
         folders.addAll(toolkitFolders(Path.of("/usr/local")));
         folders.add(Path.of("/opt/cuda/lib64"));
         folders.add(Path.of("/usr/lib/x86_64-linux-gnu"));
+        folders.addAll(environmentFolders(Objects.requireNonNullElse(System.getenv("PATH"), "")));
         return new CublasSearch(override == null ? null : Path.of(override), NAMES, folders);
     }
 
     /** The library folders of the toolkits under {@code root}, the newest first. */
     static List<Path> toolkitFolders(Path root) {
-        List<Path> toolkits = new ArrayList<>();
-        try (DirectoryStream<Path> found = Files.newDirectoryStream(root, "cuda*")) {
-            found.forEach(toolkits::add);
+        return matching(root, "cuda*").stream()
+                .map(toolkit -> toolkit.resolve("lib64"))
+                .toList();
+    }
+
+    /**
+     * The library folders of the Python environments whose programs are on a search path. NVIDIA's wheels, which other
+     * people's software brings along, put the library into a folder that no system searches.
+     */
+    static List<Path> environmentFolders(String searchPath) {
+        Set<Path> folders = new LinkedHashSet<>();
+        for (String programs : searchPath.split(File.pathSeparator)) {
+            Path root = programs.isBlank() ? null : Path.of(programs).toAbsolutePath().getParent();
+            if (root == null) {
+                continue;
+            }
+            Path library = root.resolve("lib");
+            folders.add(library);
+            for (Path python : matching(library, "python3*")) {
+                for (String packages : List.of("site-packages", "dist-packages")) {
+                    matching(python.resolve(packages).resolve("nvidia"), "*")
+                            .forEach(wheel -> folders.add(wheel.resolve("lib")));
+                }
+            }
+        }
+        return List.copyOf(folders);
+    }
+
+    /** What is in a folder, the last name first; nothing if there is no such folder. */
+    private static List<Path> matching(Path folder, String pattern) {
+        List<Path> matching = new ArrayList<>();
+        try (DirectoryStream<Path> found = Files.newDirectoryStream(folder, pattern)) {
+            found.forEach(matching::add);
         } catch (IOException e) {
             return List.of();
         }
-        toolkits.sort(Comparator.reverseOrder());
-        return toolkits.stream().map(toolkit -> toolkit.resolve("lib64")).toList();
+        matching.sort(Comparator.reverseOrder());
+        return matching;
     }
 
     /** The places in the order in which they are tried; only files that exist. */

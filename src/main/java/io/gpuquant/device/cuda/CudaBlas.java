@@ -1,6 +1,7 @@
 package io.gpuquant.device.cuda;
 
 import io.gpuquant.InternalException;
+import io.gpuquant.ResourceException;
 import io.gpuquant.device.Blas;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.Gemm;
@@ -23,13 +24,20 @@ final class CudaBlas implements Blas, AutoCloseable {
         }
     }
 
+    /** A call of cuBLAS; gives the handle that it was made with. */
+    private interface Call {
+        CublasHandle make() throws CublasException;
+    }
+
     private final Device device;
+    private final DeviceHeap heap;
     private final Cublas cublas;
     private final String description;
     private final Map<CudaStream, CublasHandle> handles = new HashMap<>();
 
-    private CudaBlas(Device device, Cublas cublas, CublasSearch.Candidate library) {
+    private CudaBlas(Device device, DeviceHeap heap, Cublas cublas, CublasSearch.Candidate library) {
         this.device = device;
+        this.heap = heap;
         this.cublas = cublas;
         this.description = "cuBLAS " + version(cublas) + " (" + library + ")";
     }
@@ -38,12 +46,14 @@ final class CudaBlas implements Blas, AutoCloseable {
      * Matrix products by the library that {@code candidate} is.
      *
      * @param stream the stream that most products will be queued on
+     * @param heap the device's memory, where the library looks for its own
      * @throws IllegalArgumentException when there is no such library
      * @throws java.util.NoSuchElementException when it lacks a function
      * @throws CublasException when it does not work with the driver or the device
      */
-    static CudaBlas open(Device device, CudaStream stream, CublasSearch.Candidate candidate) throws CublasException {
-        CudaBlas blas = new CudaBlas(device, new Cublas(candidate.load()), candidate);
+    static CudaBlas open(Device device, CudaStream stream, DeviceHeap heap, CublasSearch.Candidate candidate)
+            throws CublasException {
+        CudaBlas blas = new CudaBlas(device, heap, new Cublas(candidate.load()), candidate);
         blas.handle(stream);
         return blas;
     }
@@ -72,8 +82,17 @@ final class CudaBlas implements Blas, AutoCloseable {
             CublasHandle handle = handle(cudaStream);
             // Only now, because the stream must wait for the allocation of the handle's workspace, too.
             cudaStream.beforeProduct(product);
-            handle.multiply(gemm);
+            withRoom(() -> {
+                handle.multiply(gemm);
+                return handle;
+            });
         } catch (CublasException e) {
+            if (e.isLackOfMemory()) {
+                throw new ResourceException(
+                        device.info().id() + " has no memory left for what cuBLAS needs beside the operands of " + product
+                                + "; leave it more with --device-memory, or free the memory that other processes hold",
+                        e);
+            }
             throw new InternalException(
                     product + " on " + device.info().id() + " failed with " + e.getMessage()
                             + "; run 'gpuquant selftest --device "
@@ -88,9 +107,22 @@ final class CudaBlas implements Blas, AutoCloseable {
         if (known != null) {
             return known;
         }
-        CublasHandle handle = CublasHandle.create(cublas, device, stream.handle());
+        CublasHandle handle = withRoom(() -> CublasHandle.create(cublas, device, stream.handle()));
         handles.put(stream, handle);
         return handle;
+    }
+
+    /** What a call gives; once more, with memory given back before, if it found too little for the library's own needs. */
+    private CublasHandle withRoom(Call call) throws CublasException {
+        try {
+            return call.make();
+        } catch (CublasException e) {
+            if (!e.isLackOfMemory()) {
+                throw e;
+            }
+            heap.giveBackUnused();
+            return call.make();
+        }
     }
 
     private static String version(Cublas cublas) {

@@ -41,7 +41,7 @@ final class CudaContext {
         }
         if (result != CUresult.CUDA_SUCCESS) {
             throw new ResourceException(deviceId + " cannot be opened: " + CudaErrors.name(result)
-                    + "; see in nvidia-smi whether other processes hold it or its memory");
+                    + "; see in nvidia-smi whether other processes hold it or its memory, or use --device host");
         }
     }
 
@@ -116,7 +116,7 @@ final class CudaContext {
 
     private String launched() {
         List<String> names =
-                traces.stream().flatMap(LaunchTrace::latestFirst).distinct().toList();
+                traces.stream().flatMap(trace -> trace.latestFirst().stream()).distinct().toList();
         if (names.isEmpty()) {
             return "";
         }

@@ -62,7 +62,7 @@ final class CudaDevice implements Device {
             closing.push(heap::close);
             pinned = new PinnedMemory(driver, context);
             closing.push(pinned::close);
-            ModuleCache modules = new ModuleCache(context);
+            ModuleCache modules = new ModuleCache(context, heap);
             closing.push(modules::close);
             computeStream = new CudaStream(context, compute, events, heap, pinned, modules);
             transferStream = new CudaStream(context, transfer, events, heap, pinned, modules);
@@ -130,7 +130,7 @@ final class CudaDevice implements Device {
         Blas known = blas;
         if (known == null) {
             context.enter();
-            known = blasChoice.open(this, computeStream, closing);
+            known = blasChoice.open(this, computeStream, heap, closing);
             blas = known;
         }
         return known;
@@ -139,6 +139,11 @@ final class CudaDevice implements Device {
     @Override
     public MemoryLedger memory() {
         return ledger;
+    }
+
+    @Override
+    public long freeBytes() {
+        return heap.freeBytes();
     }
 
     /** The type itself: every GPU that can be opened has tensor cores for both half types. */

@@ -1,6 +1,7 @@
 package io.gpuquant.device.cuda;
 
 import io.gpuquant.device.Event;
+import java.lang.ref.Reference;
 import jcuda.driver.CUevent;
 import jcuda.driver.JCudaDriver;
 
@@ -26,6 +27,10 @@ final class CudaEvent implements Event {
     @Override
     public void synchronize() {
         context.enter();
-        context.check(JCudaDriver.cuEventSynchronize(handle), "waiting for an event");
+        try {
+            context.check(JCudaDriver.cuEventSynchronize(handle), "waiting for an event");
+        } finally {
+            Reference.reachabilityFence(this);
+        }
     }
 }

@@ -9,7 +9,9 @@ import io.gpuquant.device.Stream;
 import io.gpuquant.device.TimeMark;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
 import java.util.List;
+import jcuda.Pointer;
 import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
 
@@ -115,7 +117,9 @@ final class CudaStream implements Stream {
         function.signature().requireFit(list);
         function.allowDynamicShared(shape.dynamicSharedBytes());
         heap.beforeKernel(handle);
-        int result = JCudaDriver.cuLaunchKernel(
+        Pointer pointers = arguments.store(list);
+        // The driver may load a kernel's code no earlier than now.
+        int result = heap.withRoom(() -> JCudaDriver.cuLaunchKernel(
                 function.handle(),
                 shape.gridX(),
                 shape.gridY(),
@@ -125,8 +129,8 @@ final class CudaStream implements Stream {
                 1,
                 shape.dynamicSharedBytes(),
                 handle,
-                arguments.store(list),
-                null);
+                pointers,
+                null));
         if (result != CUresult.CUDA_SUCCESS) {
             throw context.failure(result, "launching " + kernel + " with " + shape);
         }
@@ -151,8 +155,14 @@ final class CudaStream implements Stream {
     public void await(Event event) {
         context.enter();
         if (event instanceof CudaEvent cudaEvent) {
-            context.check(
-                    JCudaDriver.cuStreamWaitEvent(handle, cudaEvent.handle(context), 0), "waiting for another stream");
+            try {
+                context.check(
+                        JCudaDriver.cuStreamWaitEvent(handle, cudaEvent.handle(context), 0),
+                        "waiting for another stream");
+            } finally {
+                // Were it garbage before the call, the driver's event might already mark something else.
+                Reference.reachabilityFence(cudaEvent);
+            }
         } else if (!event.equals(Event.ALREADY_DONE)) {
             throw new IllegalArgumentException("an event of another kind of device on " + context.deviceId());
         }

@@ -8,6 +8,7 @@ import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.IntSupplier;
 import jcuda.driver.CUdevice_attribute;
 import jcuda.driver.CUevent;
 import jcuda.driver.CUresult;
@@ -38,6 +39,9 @@ final class DeviceHeap {
             this.bytes = bytes;
         }
     }
+
+    /** What the driver says of the device's memory, in bytes. */
+    private record Memory(long free, long total) {}
 
     private final CudaContext context;
     private final EventPool events;
@@ -78,12 +82,7 @@ final class DeviceHeap {
         context.enter();
         ledger.add(name, bytes);
         DevicePointer pointer = new DevicePointer();
-        int result = request(pointer, bytes);
-        if (result == CUresult.CUDA_ERROR_OUT_OF_MEMORY) {
-            // Memory whose release is still queued may be enough.
-            context.synchronize();
-            result = request(pointer, bytes);
-        }
+        int result = withRoom(() -> request(pointer, bytes));
         if (result != CUresult.CUDA_SUCCESS) {
             ledger.remove(name, bytes);
             throw refusal(result, name, bytes);
@@ -94,6 +93,44 @@ final class DeviceHeap {
             allocation.allocated = events.record(compute);
         }
         return new DeviceBuffer(name, allocation.address, bytes, () -> release(allocation));
+    }
+
+    /**
+     * The result of a call of the driver, which is made once more with {@link #giveBackUnused} before if there was not enough
+     * memory for it.
+     */
+    int withRoom(IntSupplier call) {
+        int result = call.getAsInt();
+        if (result == CUresult.CUDA_ERROR_OUT_OF_MEMORY) {
+            giveBackUnused();
+            result = call.getAsInt();
+        }
+        return result;
+    }
+
+    /**
+     * Waits for releases that are still queued, and gives what the pool keeps back to the device: the blocks it keeps may all
+     * be too small for an allocation, and the driver and libraries cannot use them for theirs.
+     */
+    synchronized void giveBackUnused() {
+        context.enter();
+        context.synchronize();
+        if (pool != null) {
+            pool.giveBackUnused();
+        }
+    }
+
+    /** Bytes of the device that nobody uses, once releases that are queued are done. */
+    synchronized long freeBytes() {
+        giveBackUnused();
+        return memory().free();
+    }
+
+    private Memory memory() {
+        long[] free = new long[1];
+        long[] total = new long[1];
+        context.check(JCudaDriver.cuMemGetInfo(free, total), "asking for free memory");
+        return new Memory(free[0], total[0]);
     }
 
     private int request(DevicePointer pointer, long bytes) {
@@ -107,11 +144,9 @@ final class DeviceHeap {
         if (result != CUresult.CUDA_ERROR_OUT_OF_MEMORY) {
             return context.failure(result, "allocating " + bytes + " bytes for " + name);
         }
-        long[] free = new long[1];
-        long[] total = new long[1];
-        context.check(JCudaDriver.cuMemGetInfo(free, total), "asking for free memory");
+        Memory memory = memory();
         return ledger.outOfMemory(
-                name, bytes, String.format("%d of the device's %d MiB are free", free[0] >> 20, total[0] >> 20));
+                name, bytes, (memory.free() >> 20) + " of the device's " + (memory.total() >> 20) + " MiB are free");
     }
 
     /**

@@ -49,6 +49,11 @@ final class MemoryPool {
         context.check(setReleaseThreshold(-1L), "setting up the memory pool");
     }
 
+    /** Gives what is kept and not in use back to the device, as far as its release is known to be done. */
+    void giveBackUnused() {
+        context.check(trimTo.call(pool, 0), "giving memory back");
+    }
+
     /** Undoes {@link #keepFreedMemory} and gives what the pool holds back to other processes. */
     void returnFreedMemory() {
         context.checkRelease(setReleaseThreshold(0), "giving memory back");

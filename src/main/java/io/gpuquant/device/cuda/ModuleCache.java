@@ -31,11 +31,13 @@ final class ModuleCache {
     };
 
     private final CudaContext context;
+    private final DeviceHeap heap;
     private final Map<KernelModule, CUmodule> modules = new HashMap<>();
     private final Map<KernelEntry, CudaFunction> functions = new HashMap<>();
 
-    ModuleCache(CudaContext context) {
+    ModuleCache(CudaContext context, DeviceHeap heap) {
         this.context = context;
+        this.heap = heap;
     }
 
     /** The kernel, assembled at its first use. */
@@ -63,23 +65,20 @@ final class ModuleCache {
     }
 
     private CUmodule load(KernelModule source) {
-        CUmodule module = new CUmodule();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment information = arena.allocate(LOG_BYTES);
             MemorySegment errors = arena.allocate(LOG_BYTES);
             MemorySegment values = arena.allocateFrom(
                     ValueLayout.JAVA_LONG, information.address(), LOG_BYTES, errors.address(), LOG_BYTES);
-            int result = JCudaDriver.cuModuleLoadDataEx(
-                    module,
-                    new HostPointer(arena.allocateFrom(source.text())),
-                    OPTIONS.length,
-                    OPTIONS,
-                    new HostPointer(values));
+            MemorySegment ptx = arena.allocateFrom(source.text());
+            CUmodule module = new CUmodule();
+            int result = heap.withRoom(() -> JCudaDriver.cuModuleLoadDataEx(
+                    module, new HostPointer(ptx), OPTIONS.length, OPTIONS, new HostPointer(values)));
             if (result != CUresult.CUDA_SUCCESS) {
                 throw failure(source, result, text(errors), text(information));
             }
+            return module;
         }
-        return module;
     }
 
     private static String text(MemorySegment log) {

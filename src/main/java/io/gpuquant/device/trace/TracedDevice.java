@@ -98,6 +98,11 @@ public final class TracedDevice implements Device {
     }
 
     @Override
+    public long freeBytes() {
+        return device.freeBytes();
+    }
+
+    @Override
     public DType operandType(DType checkpointType) {
         return device.operandType(checkpointType);
     }

@@ -171,6 +171,24 @@ class CublasChoiceTest {
     }
 
     @Test
+    void pythonEnvironmentsOnTheSearchPathAreLookedThrough() throws IOException {
+        Path root = Files.createTempDirectory(Path.of("target").toAbsolutePath(), "environments");
+        Path wheel = Files.createDirectories(root.resolve("venv/lib/python3.12/site-packages/nvidia/cu13/lib"));
+        Path conda = Files.createDirectories(root.resolve("conda/lib"));
+        String searchPath = String.join(
+                ":", root.resolve("venv/bin").toString(), "", root.resolve("conda/bin") + "", "/nonexistent/bin");
+        assertThat(CublasSearch.environmentFolders(searchPath))
+                .containsExactly(root.resolve("venv/lib"), wheel, conda, Path.of("/nonexistent/lib"));
+        assertThat(CublasSearch.environmentFolders("")).isEmpty();
+        for (Path folder = wheel; !folder.equals(root); folder = folder.getParent()) {
+            Files.delete(folder);
+        }
+        Files.delete(conda);
+        Files.delete(conda.getParent());
+        Files.delete(root);
+    }
+
+    @Test
     void thisMachineIsSearchedForThreeVersions() {
         System.clearProperty(CublasSearch.PROPERTY);
         CublasSearch search = CublasSearch.ofThisMachine();

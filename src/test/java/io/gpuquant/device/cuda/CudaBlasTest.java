@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.gpuquant.InternalException;
+import io.gpuquant.ResourceException;
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceMatrix;
 import io.gpuquant.device.Event;
@@ -132,6 +133,26 @@ class CudaBlasTest {
             assertThatThrownBy(() -> device.blas()
                             .gemm(device.stream(), Gemm.ofTransposedA(a, a, c).batched(2, 0, 0, 0)))
                     .hasMessageContaining("CUBLAS_STATUS_NOT_SUPPORTED from cublasGemmStridedBatchedEx");
+        }
+    }
+
+    @Test
+    void libraryThatLacksMemoryGetsWhatThePoolKeeps() {
+        try (FakeCuda fake = install().fail("cublasCreate_v2", 3);
+                Device device = Fakes.open()) {
+            DeviceMatrix two = matrix(device, "two", 1, 1, 2);
+            device.blas();
+            fake.fail("cublasGemmEx", 3);
+            device.blas().gemm(device.stream(), Gemm.of(two, two, two));
+            assertThat(Fakes.floats(device.stream(), two.buffer())).containsExactly(4);
+            assertThat(fake.calls("cublasCreate_v2")).hasSize(2);
+            assertThat(fake.calls("cuMemPoolTrimTo")).hasSize(2);
+            fake.fail("cublasGemmEx", 3).fail("cublasGemmEx", 3);
+            assertThatThrownBy(() -> device.blas().gemm(device.stream(), Gemm.of(two, two, two)))
+                    .isInstanceOf(ResourceException.class)
+                    .hasMessageContaining("cuda:0 has no memory left for what cuBLAS needs beside the operands of a cuBLAS"
+                            + " product of 1 x 1 by 1 x 1")
+                    .hasMessageContaining("--device-memory");
         }
     }
 

@@ -12,6 +12,7 @@ import io.gpuquant.device.DeviceOutOfMemoryException;
 import io.gpuquant.device.HostBuffer;
 import io.gpuquant.device.KernelArguments;
 import io.gpuquant.device.LaunchShape;
+import io.gpuquant.job.Room;
 import io.gpuquant.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -111,6 +112,36 @@ class DeviceLifeTest {
             large.close();
             assertThat(device.allocate("next", 8L << 20).byteSize()).isEqualTo(8L << 20);
             assertThat(fake.calls("cuCtxSynchronize")).hasSize(1);
+        }
+    }
+
+    @Test
+    void blocksThatThePoolKeepsAreGivenBackBeforeItGivesUp() {
+        try (FakeCuda fake = FakeCuda.install().set("memory", 10L << 20);
+                Device device = Fakes.open()) {
+            DeviceBuffer first = device.allocate("first", 4L << 20);
+            DeviceBuffer second = device.allocate("second", 4L << 20);
+            first.close();
+            second.close();
+            device.stream().synchronize();
+            assertThat(device.allocate("next", 7L << 20).byteSize()).isEqualTo(7L << 20);
+            assertThat(fake.calls("cuMemPoolTrimTo")).containsExactly("cuMemPoolTrimTo 0");
+        }
+    }
+
+    @Test
+    void memoryThatOthersHoldIsNotFree() throws NoGpuException {
+        try (FakeCuda _ = FakeCuda.install().set("memory", 1_000L << 20).set("heldByOthers", 300L << 20);
+                Device device = Fakes.openWithoutCublas(DeviceOptions.defaults());
+                DeviceBuffer _ = device.allocate("resident", 100L << 20)) {
+            device.allocate("gone", 200L << 20).close();
+            assertThat(device.freeBytes()).isEqualTo(600L << 20);
+            assertThat(Room.of(device).availableBytes()).isEqualTo((long) (0.92 * (700L << 20)));
+            assertThat(Room.of(device).heldBytes()).isEqualTo(100L << 20);
+        }
+        try (FakeCuda _ = FakeCuda.install().set("memory", 1_000L << 20).set("heldByOthers", 300L << 20);
+                Device device = Fakes.openWithoutCublas(new DeviceOptions(500L << 20, 1))) {
+            assertThat(Room.of(device).availableBytes()).isEqualTo(500L << 20);
         }
     }
 

@@ -115,6 +115,19 @@ final class GpuContract {
         copiesComeBack(device);
     }
 
+    static void whatWasReleasedInPiecesCanBeHadAsOne(Device device) {
+        long free = device.freeBytes();
+        assertThat(free).isPositive().isLessThanOrEqualTo(device.info().memoryBytes());
+        DeviceBuffer first = device.allocate("first piece", free / 8 * 3);
+        DeviceBuffer second = device.allocate("second piece", free / 8 * 3);
+        first.close();
+        second.close();
+        try (DeviceBuffer whole = device.allocate("whole", free / 8 * 6)) {
+            assertThat(device.freeBytes()).isLessThanOrEqualTo(free - whole.byteSize());
+        }
+        assertThat(device.freeBytes()).isGreaterThan(free / 8 * 7);
+    }
+
     static void moduleThatIsWrongIsReportedWithTheLog(Device device) {
         KernelModule wrong =
                 new KernelModule("wrong.ptx", SCALE.text().replace("mul.rn.f32 %f3", "mul.nonsense.f32 %f3"));

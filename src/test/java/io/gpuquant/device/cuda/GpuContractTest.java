@@ -40,6 +40,14 @@ class GpuContractTest {
     }
 
     @Test
+    void whatWasReleasedInPiecesCanBeHadAsOne() {
+        try (FakeCuda _ = FakeCuda.install().set("memory", 40L << 20);
+                Device device = Fakes.open()) {
+            GpuContract.whatWasReleasedInPiecesCanBeHadAsOne(device);
+        }
+    }
+
+    @Test
     void moduleThatIsWrongIsReportedWithTheLog() {
         try (FakeCuda fake = FakeCuda.install().kernels(GpuContract::scale);
                 Device device = Fakes.open()) {

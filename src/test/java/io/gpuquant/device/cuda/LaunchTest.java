@@ -102,10 +102,26 @@ class LaunchTest {
             assertThatThrownBy(() -> device.stream().launch(NOTHING, SHAPE, new KernelArguments()))
                     .isInstanceOf(ResourceException.class)
                     .hasMessageContaining("libnvidia-ptxjitcompiler.so.1");
-            fake.fail("cuModuleLoadDataEx", 2);
+            fake.fail("cuModuleLoadDataEx", 2).fail("cuModuleLoadDataEx", 2);
             assertThatThrownBy(() -> device.stream().launch(NOTHING, SHAPE, new KernelArguments()))
                     .isInstanceOf(ResourceException.class)
                     .hasMessageContaining("CUDA_ERROR_OUT_OF_MEMORY; free the memory");
+        }
+    }
+
+    @Test
+    void driverThatLacksMemoryForCodeGetsWhatThePoolKeeps() {
+        try (FakeCuda fake = FakeCuda.install();
+                Device device = Fakes.open()) {
+            fake.fail("cuModuleLoadDataEx", 2).fail("cuLaunchKernel", 2);
+            device.stream().launch(NOTHING, SHAPE, new KernelArguments());
+            assertThat(fake.calls("cuModuleLoadDataEx")).hasSize(2);
+            assertThat(fake.calls("cuLaunchKernel")).hasSize(2);
+            assertThat(fake.calls("cuMemPoolTrimTo")).hasSize(2);
+            fake.fail("cuLaunchKernel", 2).fail("cuLaunchKernel", 2);
+            assertThatThrownBy(() -> device.stream().launch(NOTHING, SHAPE, new KernelArguments()))
+                    .isInstanceOf(ResourceException.class)
+                    .hasMessageContaining("ran out of memory (CUDA_ERROR_OUT_OF_MEMORY) while launching nothing");
         }
     }
 

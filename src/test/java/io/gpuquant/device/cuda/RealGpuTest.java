@@ -22,6 +22,7 @@ class RealGpuTest {
             GpuContract.kernelsRunInTurn(device);
             GpuContract.buffersMayBeReleasedWithWorkQueued(device);
             GpuContract.moreThanThereIsIsRefusedAndHarmsNothing(device);
+            GpuContract.whatWasReleasedInPiecesCanBeHadAsOne(device);
             GpuContract.moduleThatIsWrongIsReportedWithTheLog(device);
         });
     }
