@@ -28,8 +28,8 @@ class SeveralGpusTest {
             DeviceProvider provider = new CudaDeviceProvider();
             Device first = provider.open(0, DeviceOptions.defaults());
             Device second = provider.open(1, DeviceOptions.defaults());
-            DeviceBuffer a = Fakes.buffer(first, "a", 1);
-            DeviceBuffer b = Fakes.buffer(second, "b", 2);
+            DeviceBuffer a = Fakes.buffer(first, "a", 2);
+            DeviceBuffer b = Fakes.buffer(second, "b", 1);
             HostBuffer pinned = first.allocateHost("pinned", 4);
             TimeMark start = second.stream().mark();
             for (int round = 0; round < 2; round++) {
@@ -41,24 +41,26 @@ class SeveralGpusTest {
             other.join();
             assertThat(second.stream().mark().secondsAfter(start)).isPositive();
             second.stream().copyToDevice(pinned.segment().copyFrom(MemorySegment.ofArray(new float[] {5})), b, 0);
-            assertThat(Fakes.floats(first.stream(), a)).containsExactly(4_782_969);
+            assertThat(Fakes.floats(first.stream(), a)).containsExactly(0x1p22f);
             assertThat(Fakes.floats(second.stream(), b)).containsExactly(5);
             second.close();
             work(first, a);
-            assertThat(Fakes.floats(first.transferStream(), a)).containsExactly(4_782_969f * 4_782_969f * 9);
+            assertThat(Fakes.floats(first.transferStream(), a)).containsExactly(0x1p86f);
             first.close();
             assertThat(fake.calls("cublasCreate_v2")).hasSize(4);
         }
     }
 
-    /** A kernel on one stream makes three times the number of it, a product on the other squares it. */
+    /** A product squares the number, a kernel halves it, and a product on another stream squares it again. */
     private static void work(Device device, DeviceBuffer number) {
+        DeviceMatrix matrix = DeviceMatrix.vector(number, DType.F32, 1);
+        Gemm square = Gemm.of(matrix, matrix, matrix);
+        device.blas().gemm(device.stream(), square);
         KernelArguments arguments =
-                new KernelArguments().address(number.address()).int32(1).float32(3);
+                new KernelArguments().address(number.address()).int32(1).float32(0.5f);
         device.stream().launch(Fakes.MODULE.entry("scale"), LaunchShape.linear(1, 32), arguments);
         device.transferStream().await(device.stream().record());
-        DeviceMatrix matrix = DeviceMatrix.vector(number, DType.F32, 1);
-        device.blas().gemm(device.transferStream(), Gemm.of(matrix, matrix, matrix));
+        device.blas().gemm(device.transferStream(), square);
         device.stream().await(device.transferStream().record());
     }
 }
