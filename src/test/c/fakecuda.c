@@ -152,6 +152,7 @@ int cuEventCreate(Event **event, unsigned flags) {
     ENTER((long) flags);
     *event = calloc(1, sizeof **event);
     (*event)->device = currentDevice();
+    (*event)->timed = !(flags & DISABLE_TIMING);
     events++;
     return SUCCESS;
 }
@@ -166,7 +167,8 @@ int cuEventSynchronize(Event *event) { ENTER(-1); OF_CURRENT(event); return even
 
 int cuEventElapsedTime(float *milliseconds, Event *from, Event *to) {
     ENTER(-1);
-    if (!from->stream || !to->stream || from->stream->done < from->ticket || to->stream->done < to->ticket)
+    if (!from->timed || !to->timed || !from->stream || !to->stream) return INVALID_HANDLE;
+    if (from->stream->done < from->ticket || to->stream->done < to->ticket)
         return NOT_READY;
     *milliseconds = (float) ((clockAfter(to->stream, to->ticket) - clockAfter(from->stream, from->ticket)) / 1000);
     return SUCCESS;
@@ -258,6 +260,8 @@ int cuModuleLoadDataEx(Module **module, const char *text, unsigned count, int *o
         if (options[i] == 5 && options[i + 1] == 6) snprintf(values[i], (size_t) values[i + 1], "%s", jitLog);
     if (result) return result;
     if (!current) return INVALID_CONTEXT;
+    for (const char *c = text; *c; c++)
+        if (*c & 0x80) return INVALID_PTX; /* also in a comment */
     *module = calloc(1, sizeof **module);
     (*module)->device = currentDevice();
     (*module)->text = strdup(text);
@@ -292,6 +296,8 @@ int cuFuncSetAttribute(Function *function, int attribute, int value) {
 int cuLaunchKernel(Function *f, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX, unsigned blockY,
         unsigned blockZ, unsigned shared, Stream *stream, void **parameters, void **extra) {
     ENTER(-1); OF_CURRENT(f); OF_CURRENT(stream);
+    if (!gridX || !gridY || !gridZ || gridX > MOST_BLOCKS_X || gridY > MOST_BLOCKS_YZ || gridZ > MOST_BLOCKS_YZ)
+        return INVALID_VALUE;
     if (extra || blockX * blockY * blockZ > 1024 || (int) shared > f->dynamicShared) return INVALID_VALUE;
     Launch *launch = calloc(1, sizeof *launch);
     *launch = (Launch) {.text = f->module->text, .entry = f->entry, .grid = {gridX, gridY, gridZ},

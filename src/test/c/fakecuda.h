@@ -11,6 +11,7 @@
 
 enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NOT_INITIALIZED = 3, NO_DEVICE = 100, INVALID_DEVICE = 101,
        INVALID_CONTEXT = 201, INVALID_HANDLE = 400, NOT_FOUND = 500, NOT_READY = 600, ILLEGAL_ADDRESS = 700 };
+enum { INVALID_PTX = 218, DISABLE_TIMING = 2, ALIGNMENT = 256, MOST_BLOCKS_YZ = 65535, MOST_BLOCKS_X = 0x7fffffff };
 enum { MAX_PARAMETERS = 64, LOG_BYTES = 1 << 20, LARGE = 64 << 20, SHARED_BY_RIGHT = 48 << 10, DEVICE_KIND = 0,
        HOST_KIND = 1, MAX_DEVICES = 8 };
 
@@ -97,7 +98,7 @@ struct Stream {
     Stream *next;
 };
 
-typedef struct { int device; Stream *stream; long ticket; } Event;
+typedef struct { int device, timed; Stream *stream; long ticket; } Event;
 typedef struct { int device; char *text; } Module;
 typedef struct { int device; Module *module; char *entry; uint32_t count; int32_t sizes[MAX_PARAMETERS]; int dynamicShared; } Function;
 
@@ -208,10 +209,12 @@ static Allocation *newAllocation(int kind, size_t bytes, int live) {
     a->bytes = bytes;
     a->reserved = reserved;
     a->device = currentDevice();
+    /* No address is a multiple of more than is promised. */
     if (bytes >= LARGE) {
-        a->memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        a->memory = ALIGNMENT + (char *) mmap(NULL, bytes + ALIGNMENT, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     } else {
-        a->memory = aligned_alloc(4096, (bytes + 4095) & -4096L);
+        a->memory = ALIGNMENT + (char *) aligned_alloc(4096, (bytes + ALIGNMENT + 4095) & -4096L);
         memset(a->memory, 0xA5, bytes);
     }
     a->next = allocations;
@@ -225,10 +228,10 @@ static void destroyAllocation(Allocation *a) {
     *link = a->next;
     if (a->kind == DEVICE_KIND) keep(a->reserved);
     if (a->bytes >= LARGE) {
-        munmap(a->memory, a->bytes);
+        munmap(a->memory - ALIGNMENT, a->bytes + ALIGNMENT);
     } else {
         memset(a->memory, 0xDD, a->bytes);
-        free(a->memory);
+        free(a->memory - ALIGNMENT);
     }
     free(a);
 }
@@ -237,7 +240,7 @@ static void destroyAllocation(Allocation *a) {
 
 static int run(Stream *stream, long ticket);
 
-/* Copies; pages that hold the bytes already are not written, so that copies of gigabytes of nothing take no memory. */
+/* Copies; pieces that hold the bytes already are not written, so that copies of gigabytes of nothing take no memory. */
 static int copy(char *target, const char *source, size_t bytes) {
     for (size_t done = 0; done < bytes; done += 4096) {
         size_t part = bytes - done < 4096 ? bytes - done : 4096;

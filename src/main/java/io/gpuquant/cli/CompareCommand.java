@@ -117,7 +117,7 @@ final class CompareCommand implements Callable<Integer> {
         List<ModelScores> scores;
         try (Device where = device.open();
                 ProgressDisplay progress =
-                        new ProgressDisplay(spec.commandLine().getErr(), run.quiet)) {
+                        new ProgressDisplay(spec.commandLine().getErr(), run.quiet, device)) {
             progress.deviceOpened(where.info());
             int layers = models.getFirst().structure().layers().size();
             List<EvaluatedModel> evaluated =

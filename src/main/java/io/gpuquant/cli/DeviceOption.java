@@ -2,9 +2,12 @@ package io.gpuquant.cli;
 
 import io.gpuquant.UsageException;
 import io.gpuquant.device.Device;
+import io.gpuquant.device.DeviceInfo;
 import io.gpuquant.device.DeviceOptions;
+import io.gpuquant.device.DeviceProvider;
 import io.gpuquant.device.Devices;
 import java.util.List;
+import java.util.Optional;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
@@ -43,6 +46,21 @@ class DeviceOption {
                         .filter(provider -> provider.kind().equals("cuda"))
                         .allMatch(provider -> provider.probe().devices().isEmpty());
         return absent ? named : List.of();
+    }
+
+    /** Why there is no GPU, where one was looked for and the processor was opened instead. */
+    Optional<String> whyNoGpu(DeviceInfo opened) {
+        return whyNoGpu(device, opened, Devices.installed().providers());
+    }
+
+    static Optional<String> whyNoGpu(String selector, DeviceInfo opened, List<DeviceProvider> providers) {
+        return providers.stream()
+                .filter(provider ->
+                        selector.equals("auto") && !provider.kind().equals(opened.kind()))
+                .map(DeviceProvider::probe)
+                .filter(probe -> probe.devices().isEmpty())
+                .findFirst()
+                .map(DeviceProvider.Probe::reason);
     }
 
     /** Opens the device. */

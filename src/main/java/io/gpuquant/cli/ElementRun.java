@@ -28,7 +28,7 @@ final class ElementRun {
     int run(ElementJobOptions options) {
         long start = System.nanoTime();
         ElementResult result;
-        try (ProgressDisplay progress = new ProgressDisplay(command.getErr(), run.quiet)) {
+        try (ProgressDisplay progress = new ProgressDisplay(command.getErr(), run.quiet, device)) {
             result = new ElementJob(options, device::open, progress).run();
         }
         double seconds = (System.nanoTime() - start) / 1e9;

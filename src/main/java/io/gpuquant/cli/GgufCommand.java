@@ -105,7 +105,7 @@ final class GgufCommand implements Callable<Integer> {
     public Integer call() {
         GgufOptions options = options();
         PrintWriter output = spec.commandLine().getOut();
-        try (GgufProgress progress = new GgufProgress(spec.commandLine().getErr(), run.quiet)) {
+        try (GgufProgress progress = new GgufProgress(spec.commandLine().getErr(), run.quiet, device)) {
             GgufJob job = new GgufJob(options, device::open, device.threads, progress);
             if (dryRun) {
                 GgufText text = new GgufText(job.plan());

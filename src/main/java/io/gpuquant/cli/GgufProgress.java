@@ -13,11 +13,13 @@ final class GgufProgress implements GgufListener, AutoCloseable {
 
     private static final int PARTS = 10;
 
+    private final DeviceOption wanted;
     private final StatusLines lines;
     private final long start = System.nanoTime();
     private long parts;
 
-    GgufProgress(PrintWriter err, boolean quiet) {
+    GgufProgress(PrintWriter err, boolean quiet, DeviceOption wanted) {
+        this.wanted = wanted;
         lines = new StatusLines(err, quiet);
     }
 
@@ -29,7 +31,7 @@ final class GgufProgress implements GgufListener, AutoCloseable {
 
     @Override
     public void deviceOpened(DeviceInfo device) {
-        lines.device(device);
+        lines.device(device, wanted);
     }
 
     @Override

@@ -98,7 +98,7 @@ final class ImportanceCommand implements Callable<Integer> {
                 chunks == null ? OptionalLong.empty() : OptionalLong.of(chunks),
                 processOutput);
         ImportanceMatrix matrix;
-        try (ProgressDisplay progress = new ProgressDisplay(spec.commandLine().getErr(), run.quiet)) {
+        try (ProgressDisplay progress = new ProgressDisplay(spec.commandLine().getErr(), run.quiet, device)) {
             matrix = new ImportanceJob(options, device::open, progress).run();
         }
         print(new ImportanceText(output, matrix));

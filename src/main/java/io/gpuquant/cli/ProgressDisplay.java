@@ -16,13 +16,15 @@ import me.tongfei.progressbar.ProgressBarBuilder;
 /** Shows how a job goes on, on standard error: a bar on a terminal, a line per layer elsewhere. */
 final class ProgressDisplay implements JobListener, AutoCloseable {
 
+    private final DeviceOption wanted;
     private final StatusLines lines;
     private final long start = System.nanoTime();
     private double layerError;
     private int layerLinears;
     private int resumed;
 
-    ProgressDisplay(PrintWriter err, boolean quiet) {
+    ProgressDisplay(PrintWriter err, boolean quiet, DeviceOption wanted) {
+        this.wanted = wanted;
         lines = new StatusLines(err, quiet);
     }
 
@@ -38,7 +40,7 @@ final class ProgressDisplay implements JobListener, AutoCloseable {
 
     @Override
     public void deviceOpened(DeviceInfo device) {
-        lines.device(device);
+        lines.device(device, wanted);
     }
 
     @Override

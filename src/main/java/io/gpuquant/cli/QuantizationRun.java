@@ -38,7 +38,7 @@ final class QuantizationRun {
     int run(QuantizationJobOptions options) {
         long start = System.nanoTime();
         JobResult result;
-        try (ProgressDisplay progress = new ProgressDisplay(command.getErr(), run.quiet);
+        try (ProgressDisplay progress = new ProgressDisplay(command.getErr(), run.quiet, device);
                 TraceOption.Timeline timeline = trace.start()) {
             result = QuantizationJob.onSeveral(
                             options,

@@ -78,13 +78,8 @@ final class SelftestCommand implements Callable<Integer> {
 
     /** Says that the processor is tested because there is nothing else, if that is so. */
     static Optional<String> noGpuNote(String selector, Device device, List<DeviceProvider> providers) {
-        String kind = device.info().id().split(":", 2)[0];
-        return providers.stream()
-                .filter(provider -> selector.equals("auto") && !provider.kind().equals(kind))
-                .map(DeviceProvider::probe)
-                .filter(probe -> probe.devices().isEmpty())
-                .findFirst()
-                .map(probe -> "No GPU was found (" + probe.reason()
+        return DeviceOption.whyNoGpu(selector, device.info(), providers)
+                .map(reason -> "No GPU was found (" + reason
                         + "), so the processor is tested, which runs the same kernels on a virtual GPU.");
     }
 

@@ -40,9 +40,11 @@ final class StatusLines implements AutoCloseable {
         }
     }
 
-    void device(DeviceInfo device) {
+    /** Says which device was opened, and why it is no GPU where the choice was ours. */
+    void device(DeviceInfo device, DeviceOption wanted) {
         say("device: " + device.id() + ", " + device.name() + " (" + device.architecture() + "; " + device.driver()
                 + ")");
+        wanted.whyNoGpu(device).ifPresent(reason -> say("no GPU is used: " + reason));
     }
 
     /** The bar, which is made when it is first asked for. */
