@@ -4,9 +4,14 @@ import io.gpuquant.device.Stream;
 import io.gpuquant.device.TimeMark;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.HashMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** The row of a stream: pieces of work that follow each other under the same name are one span. */
+/**
+ * The row of a stream: pieces of work that a thread queues one after the other under the same name are one span. A stream may
+ * be used by two threads at once, by one that reads weights ahead and by one that computes.
+ */
 final class StreamTrace {
 
     /** Spans whose times are asked for only later, so that nobody waits for work that was just queued. */
@@ -41,7 +46,9 @@ final class StreamTrace {
     private final Origin origin;
     private final Stream stream;
     private final Deque<Group> pending = new ArrayDeque<>();
-    private @Nullable Group current;
+
+    /** The span that each thread may still add to. */
+    private final Map<Thread, Group> open = new HashMap<>();
 
     StreamTrace(ChromeTrace trace, String track, Origin origin, Stream stream) {
         this.trace = trace;
@@ -52,36 +59,47 @@ final class StreamTrace {
 
     /** Has work queued, and notes when it runs. */
     void note(String name, String category, Runnable work) {
-        Group group = current;
-        if (group != null && group.name.equals(name)) {
+        Group group = continued(name);
+        if (group != null) {
             work.run();
             group.end.move();
             group.count++;
             return;
         }
-        if (group != null) {
-            pending.add(group);
-        }
         TimeMark start = stream.mark();
         work.run();
-        current = new Group(name, category, start, stream.mark());
+        add(new Group(name, category, start, stream.mark()));
+    }
+
+    /** The span that this thread adds to, if its name is this; ends it if not. */
+    private synchronized @Nullable Group continued(String name) {
+        Group group = open.get(Thread.currentThread());
+        if (group != null && !group.name.equals(name)) {
+            interrupt();
+            return null;
+        }
+        return group;
+    }
+
+    private synchronized void add(Group group) {
+        open.put(Thread.currentThread(), group);
         while (pending.size() > MOST_PENDING) {
             resolve(pending.removeFirst());
         }
     }
 
-    /** Ends the span that is open. */
-    void interrupt() {
-        Group group = current;
+    /** Ends the span that is open for this thread. */
+    synchronized void interrupt() {
+        Group group = open.remove(Thread.currentThread());
         if (group != null) {
             pending.add(group);
-            current = null;
         }
     }
 
     /** Notes everything; waits until it has run. */
-    void finish() {
-        interrupt();
+    synchronized void finish() {
+        pending.addAll(open.values());
+        open.clear();
         while (!pending.isEmpty()) {
             resolve(pending.removeFirst());
         }
