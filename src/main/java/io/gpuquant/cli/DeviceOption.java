@@ -55,8 +55,7 @@ class DeviceOption {
 
     static Optional<String> whyNoGpu(String selector, DeviceInfo opened, List<DeviceProvider> providers) {
         return providers.stream()
-                .filter(provider ->
-                        selector.equals("auto") && !provider.kind().equals(opened.kind()))
+                .filter(provider -> selector.equals("auto") && !provider.kind().equals(opened.kind()))
                 .map(DeviceProvider::probe)
                 .filter(probe -> probe.devices().isEmpty())
                 .findFirst()

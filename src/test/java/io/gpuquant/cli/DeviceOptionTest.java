@@ -19,7 +19,8 @@ class DeviceOptionTest {
 
     @Test
     void processorThatWasChosenForWantOfAGpuHasAReason() {
-        List<DeviceProvider> old = List.of(new Fixed("cuda", new DeviceProvider.Probe(List.of(), "the driver is too old")));
+        List<DeviceProvider> old =
+                List.of(new Fixed("cuda", new DeviceProvider.Probe(List.of(), "the driver is too old")));
         assertThat(DeviceOption.whyNoGpu("auto", HOST, old)).contains("the driver is too old");
         assertThat(DeviceOption.whyNoGpu("host", HOST, old)).isEmpty();
         assertThat(DeviceOption.whyNoGpu("auto", GPU, old)).isEmpty();

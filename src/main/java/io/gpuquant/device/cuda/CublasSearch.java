@@ -103,7 +103,9 @@ record CublasSearch(@Nullable Path override, List<String> names, List<Path> fold
     static List<Path> environmentFolders(String searchPath) {
         Set<Path> folders = new LinkedHashSet<>();
         for (String programs : searchPath.split(File.pathSeparator)) {
-            Path root = programs.isBlank() ? null : Path.of(programs).toAbsolutePath().getParent();
+            Path root = programs.isBlank()
+                    ? null
+                    : Path.of(programs).toAbsolutePath().getParent();
             if (root == null) {
                 continue;
             }

@@ -89,7 +89,8 @@ final class CudaBlas implements Blas, AutoCloseable {
         } catch (CublasException e) {
             if (e.isLackOfMemory()) {
                 throw new ResourceException(
-                        device.info().id() + " has no memory left for what cuBLAS needs beside the operands of " + product
+                        device.info().id() + " has no memory left for what cuBLAS needs beside the operands of "
+                                + product
                                 + "; leave it more with --device-memory, or free the memory that other processes hold",
                         e);
             }

@@ -115,8 +115,10 @@ final class CudaContext {
     }
 
     private String launched() {
-        List<String> names =
-                traces.stream().flatMap(trace -> trace.latestFirst().stream()).distinct().toList();
+        List<String> names = traces.stream()
+                .flatMap(trace -> trace.latestFirst().stream())
+                .distinct()
+                .toList();
         if (names.isEmpty()) {
             return "";
         }

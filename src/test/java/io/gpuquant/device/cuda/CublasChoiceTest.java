@@ -10,13 +10,14 @@ import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceInfo;
 import io.gpuquant.device.DeviceOptions;
 import io.gpuquant.device.Gemm;
-import io.gpuquant.device.Stream;
 import java.io.IOException;
 import java.lang.foreign.SymbolLookup;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
@@ -34,7 +35,7 @@ class CublasChoiceTest {
         }
 
         @Override
-        public void gemm(Stream stream, Gemm gemm) {
+        public void gemm(io.gpuquant.device.Stream stream, Gemm gemm) {
             throw new AssertionError(gemm);
         }
     };
@@ -180,12 +181,11 @@ class CublasChoiceTest {
         assertThat(CublasSearch.environmentFolders(searchPath))
                 .containsExactly(root.resolve("venv/lib"), wheel, conda, Path.of("/nonexistent/lib"));
         assertThat(CublasSearch.environmentFolders("")).isEmpty();
-        for (Path folder = wheel; !folder.equals(root); folder = folder.getParent()) {
-            Files.delete(folder);
+        try (Stream<Path> created = Files.walk(root)) {
+            for (Path folder : created.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(folder);
+            }
         }
-        Files.delete(conda);
-        Files.delete(conda.getParent());
-        Files.delete(root);
     }
 
     @Test

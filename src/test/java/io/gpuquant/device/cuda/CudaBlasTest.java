@@ -150,8 +150,9 @@ class CudaBlasTest {
             fake.fail("cublasGemmEx", 3).fail("cublasGemmEx", 3);
             assertThatThrownBy(() -> device.blas().gemm(device.stream(), Gemm.of(two, two, two)))
                     .isInstanceOf(ResourceException.class)
-                    .hasMessageContaining("cuda:0 has no memory left for what cuBLAS needs beside the operands of a cuBLAS"
-                            + " product of 1 x 1 by 1 x 1")
+                    .hasMessageContaining(
+                            "cuda:0 has no memory left for what cuBLAS needs beside the operands of a cuBLAS"
+                                    + " product of 1 x 1 by 1 x 1")
                     .hasMessageContaining("--device-memory");
         }
     }
