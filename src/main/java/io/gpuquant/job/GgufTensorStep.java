@@ -6,7 +6,6 @@ import io.gpuquant.gguf.GgmlType;
 import io.gpuquant.llamacpp.TensorRecipe;
 import io.gpuquant.llamacpp.TensorRows;
 import io.gpuquant.safetensors.Checkpoint;
-import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.Elements;
 import io.gpuquant.tensor.NonFinite;
 import java.lang.foreign.Arena;

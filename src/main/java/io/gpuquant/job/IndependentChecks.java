@@ -12,9 +12,8 @@ final class IndependentChecks {
 
     /** Checks all items, and throws what the first of those that failed threw, whichever thread found it when. */
     static <T> void check(Collection<T> items, Consumer<T> check) {
-        List<Optional<RuntimeException>> failures = items.parallelStream()
-                .map(item -> failureOf(item, check))
-                .toList();
+        List<Optional<RuntimeException>> failures =
+                items.parallelStream().map(item -> failureOf(item, check)).toList();
         failures.stream().flatMap(Optional::stream).findFirst().ifPresent(failure -> {
             throw failure;
         });
