@@ -8,6 +8,7 @@ import argparse
 import json
 import math
 import pathlib
+import sys
 import time
 
 import torch
@@ -36,6 +37,15 @@ def arguments():
                             sequence_length=2048).items():
         parser.add_argument("--" + name.replace("_", "-"), type=int, default=usual)
     return parser.parse_args()
+
+
+def read_bench(file):
+    """What gpuquant bench printed; where that cannot be read, nothing, so that PyTorch's times are there all the same."""
+    try:
+        return json.loads(file.read_text()) if file else {}
+    except (OSError, ValueError) as failure:
+        print(f"{file} is not the output of gpuquant bench --json ({failure}); nothing is compared", file=sys.stderr)
+        return {}
 
 
 class Clock:
@@ -165,7 +175,7 @@ def rows_of(seconds, bench):
 
 def main():
     options = arguments()
-    bench = json.loads(options.bench.read_text()) if options.bench else {}
+    bench = read_bench(options.bench)
     layer = bench.get("layer") or {name: getattr(options, name) for name in (
         "hidden", "intermediate", "heads", "key_heads", "tokens", "sequence_length")}
     torch.manual_seed(0)
