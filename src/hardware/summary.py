@@ -7,6 +7,7 @@ import pathlib
 import sys
 
 STAGES = ("attention-in", "attention-out", "mlp-in", "mlp-out")
+LONGEST = 15
 
 
 def read(folder, name):
@@ -57,15 +58,21 @@ def floors(config, rates, sequences, length):
     return {stage: seconds * config["num_hidden_layers"] for stage, seconds in layer.items()}
 
 
-def spans(trace):
-    """Seconds of the spans of the main thread by name, those of single layers together."""
-    threads = {event["tid"]: event["args"].get("name") for event in trace["traceEvents"] if event["ph"] == "M"}
+def spans(trace, belongs):
+    """Seconds of the spans by name on the rows of the timeline that belong, numbers of layers left out."""
+    rows = {event["tid"]: event["args"].get("name", "") for event in trace["traceEvents"] if event["ph"] == "M"}
     seconds = {}
     for event in trace["traceEvents"]:
-        if event["ph"] == "X" and threads.get(event["tid"]) == "thread main":
+        if event["ph"] == "X" and belongs(rows[event["tid"]]):
             name = " ".join(word for word in event["name"].split() if not word.isdigit())
             seconds[name] = seconds.get(name, 0) + event["dur"] / 1e6
     return seconds
+
+
+def print_longest(title, seconds, whole):
+    longest = sorted(seconds.items(), key=lambda entry: -entry[1])[:LONGEST]
+    print(table((title, "s", "of the run"), *(
+        (name, number(value), f"{100 * value / whole:.1f} %") for name, value in longest)))
 
 
 def print_outcomes(folder):
@@ -126,7 +133,7 @@ def print_quantization(command, result, trace, config, bench):
     if trace is None:
         print("No timeline.\n")
         return
-    took = spans(trace)
+    took = spans(trace, lambda row: row == "thread main")
     if trace["spansLeftOut"]:
         print(f"The timeline leaves out {trace['spansLeftOut']} spans: times of stages are too small.\n")
     if command == "gptq" and bench and config:
@@ -138,7 +145,8 @@ def print_quantization(command, result, trace, config, bench):
         print(table(("stage, all layers", "s", "floor s", "times the floor"), *rows,
                     ("outside of layers", number(outside), "-", "-"),
                     ("whole run", number(result["seconds"]), number(total), ratio(result["seconds"], total))))
-    print(table(("span", "s"), *((name, number(seconds)) for name, seconds in sorted(took.items(), key=lambda it: -it[1])[:15])))
+    print_longest("span of the program", took, result["seconds"])
+    print_longest("work of the device", spans(trace, lambda row: row and not row.startswith("thread")), result["seconds"])
 
 
 def main():
