@@ -2,12 +2,9 @@
 
 // matrix[j, i] = matrix[i, j] for i < j
 extern "C" __global__ void __launch_bounds__(256) symmetrize(float *matrix, unsigned n) {
-    unsigned column = blockIdx.x * 256 + threadIdx.x;
-    if (column >= n) {
-        return;
-    }
-    for (unsigned row = blockIdx.y; row < n; row += gridDim.y) {
-        if (row > column) {
+    unsigned blocks = gridDim.x * gridDim.y;
+    for (unsigned row = blockIdx.y * gridDim.x + blockIdx.x; row < n; row += blocks) {
+        for (unsigned column = threadIdx.x; column < row; column += 256) {
             matrix[(size_t) row * n + column] = matrix[(size_t) column * n + row];
         }
     }
@@ -23,9 +20,7 @@ extern "C" __global__ void __launch_bounds__(256) hessian_prepare(
     for (unsigned row = blockIdx.y; row < n; row += gridDim.y) {
         float value = 0;
         if (row <= column) {
-            unsigned first = min(order[row], order[column]);
-            unsigned second = max(order[row], order[column]);
-            value = gram[(size_t) first * n + second];
+            value = gram[(size_t) order[row] * n + order[column]];
         }
         if (row == column) {
             value = value == 0 ? 1.0f : __fadd_rn(value, damping);

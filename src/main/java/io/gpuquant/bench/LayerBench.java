@@ -7,6 +7,7 @@ import io.gpuquant.kernels.ActivationKernels;
 import io.gpuquant.kernels.ConvertKernels;
 import io.gpuquant.kernels.EmbeddingKernels;
 import io.gpuquant.kernels.NormKernels;
+import io.gpuquant.quantize.CodeLayout;
 import io.gpuquant.quantize.GptqMethod;
 import io.gpuquant.quantize.GptqOptions;
 import io.gpuquant.quantize.QuantizedStage;
@@ -123,8 +124,8 @@ final class LayerBench {
             DeviceMatrix working = memory.empty(DType.F32, outputs, in);
             new ConvertKernels(device.stream()).convert(w, working);
             StageTask task = new StageTask(List.of("linears"), List.of(outputs), working, gram);
-            GptqMethod method =
-                    new GptqMethod(device, OPTIONS, phase -> times.begin(name(phase), work(phase, weights, in)));
+            GptqMethod method = new GptqMethod(
+                    device, OPTIONS, CodeLayout.WORDS, phase -> times.begin(name(phase), work(phase, weights, in)));
             try (QuantizedStage quantized = method.quantize(task)) {
                 times.end();
                 new PackBench(device, memory).run(times, quantized);

@@ -2,6 +2,7 @@ package io.gpuquant.bench;
 
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceMatrix;
+import io.gpuquant.kernels.BlockCodes;
 import io.gpuquant.kernels.GptqBlock;
 import io.gpuquant.kernels.GptqShape;
 import io.gpuquant.kernels.HessianKernels;
@@ -87,12 +88,12 @@ final class QuantizationCases {
         int all = 2 * rows;
         double cells = (double) all * GROUP;
         return KernelCase.of(
-                kernel, all, GROUP, Work.ofFloats(cells * (GROUP + 8)).plus(Work.ofBytes(13 * cells)), memory -> {
+                kernel, all, GROUP, Work.ofFloats(cells * (GROUP + 8)).plus(Work.ofBytes(12.5 * cells)), memory -> {
                     GptqBlock block = new GptqBlock(
                             memory.random(DType.F32, all, GROUP),
                             memory.random(DType.F32, all, GROUP),
                             memory.definite(GROUP),
-                            memory.empty(DType.U8, all, GROUP),
+                            words(memory, all),
                             memory.empty(DType.F16, 1, all),
                             memory.empty(DType.U8, 1, all),
                             memory.integers(new int[GROUP]),
@@ -101,6 +102,18 @@ final class QuantizationCases {
                     QuantizeKernels kernels = new QuantizeKernels(memory.device().stream());
                     return () -> kernels.gptqBlock(block, GRID, threads);
                 });
+    }
+
+    /** Words of one linear, whose group is in the order of its features. */
+    private static BlockCodes words(BenchMemory memory, int outputs) {
+        return new BlockCodes.Words(
+                memory.empty(DType.I32, 1, outputs * GROUP * BITS / 32),
+                BITS,
+                memory.integers(
+                        IntStream.range(0, GROUP).map(column -> column * BITS).toArray()),
+                memory.integers(
+                        IntStream.range(0, GROUP / BlockCodes.Words.PIECE).toArray()),
+                memory.integers(0, outputs));
     }
 
     private KernelCase findGrids() {

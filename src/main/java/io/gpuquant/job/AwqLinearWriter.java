@@ -11,6 +11,7 @@ import io.gpuquant.kernels.NibbleKernels.Direction;
 import io.gpuquant.model.Stage;
 import io.gpuquant.model.StageWeights;
 import io.gpuquant.quantize.QuantizedStage;
+import io.gpuquant.quantize.StageCodes;
 import io.gpuquant.tensor.DType;
 
 /** Writes linears in the layouts of AWQ. Codes are in the order of the input features. */
@@ -36,10 +37,11 @@ final class AwqLinearWriter implements StageWriter {
     public void write(QuantizedStage quantized, StageWeights weights) {
         Stage stage = weights.stage();
         int groupSize = scheme.groupSize(stage.in());
+        DeviceMatrix bytes = StageCodes.bytes(quantized.codes()).matrix();
         for (int i = 0; i < stage.linears().size(); i++) {
             int first = stage.offset(i);
             int out = stage.linears().get(i).out();
-            DeviceMatrix codes = quantized.codes().rows(first, out);
+            DeviceMatrix codes = bytes.rows(first, out);
             DeviceMatrix zeros = quantized.zeros().columns(first, out);
             DeviceMatrix scales = quantized.scales().columns(first, out);
             try (LinearParts parts = new LinearParts(device, output)) {

@@ -8,6 +8,7 @@ import io.gpuquant.kernels.PackKernels;
 import io.gpuquant.model.Stage;
 import io.gpuquant.model.StageWeights;
 import io.gpuquant.quantize.QuantizedStage;
+import io.gpuquant.quantize.StageCodes;
 import io.gpuquant.tensor.DType;
 
 /** Writes linears in the layout of GPTQ. */
@@ -29,13 +30,13 @@ final class GptqLinearWriter implements StageWriter {
     public void write(QuantizedStage quantized, StageWeights weights) {
         Stage stage = weights.stage();
         try (LinearParts parts = new LinearParts(device, output)) {
-            DeviceMatrix positions = parts.upload("positions of columns", quantized.positions());
+            LinearWords words = words(parts, quantized.codes());
             DeviceMatrix groups = parts.upload("groups of input features", quantized.groupIndex());
             for (int i = 0; i < stage.linears().size(); i++) {
                 int first = stage.offset(i);
                 int out = stage.linears().get(i).out();
                 PackKernels.PackedLinear packed = new PackKernels.PackedLinear(
-                        packWeights(parts, quantized.codes().rows(first, out), positions),
+                        words.of(first, out),
                         packZeros(parts, quantized.zeros().columns(first, out)),
                         parts.dense(quantized.scales().columns(first, out)),
                         groups,
@@ -45,6 +46,27 @@ final class GptqLinearWriter implements StageWriter {
                 pack.dequantize(packed, weights.weight(i));
             }
         }
+    }
+
+    /** The packed codes of a linear: I32 [in * bits / 32, out]. */
+    private interface LinearWords {
+
+        /**
+         * Those of one linear.
+         *
+         * @param first how many outputs the linears before it have
+         */
+        DeviceMatrix of(int first, int out);
+    }
+
+    private LinearWords words(LinearParts parts, StageCodes codes) {
+        return switch (codes) {
+            case StageCodes.Words words -> words::linear;
+            case StageCodes.Bytes bytes -> {
+                DeviceMatrix positions = parts.upload("positions of columns", bytes.positions());
+                yield (first, out) -> packWeights(parts, bytes.matrix().rows(first, out), positions);
+            }
+        };
     }
 
     private DeviceMatrix packWeights(LinearParts parts, DeviceMatrix codes, DeviceMatrix positions) {

@@ -10,6 +10,7 @@ import io.gpuquant.kernels.NibbleKernels;
 import io.gpuquant.model.Stage;
 import io.gpuquant.model.StageWeights;
 import io.gpuquant.quantize.QuantizedStage;
+import io.gpuquant.quantize.StageCodes;
 import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.Elements;
 import java.lang.foreign.MemorySegment;
@@ -35,7 +36,8 @@ final class PackQuantizedLinearWriter implements StageWriter {
     public void write(QuantizedStage quantized, StageWeights weights) {
         Stage stage = weights.stage();
         try (LinearParts shared = new LinearParts(device, output)) {
-            DeviceMatrix positions = shared.upload("positions of columns", quantized.positions());
+            StageCodes.Bytes bytes = StageCodes.bytes(quantized.codes());
+            DeviceMatrix positions = shared.upload("positions of columns", bytes.positions());
             for (int i = 0; i < stage.linears().size(); i++) {
                 int first = stage.offset(i);
                 int out = stage.linears().get(i).out();
@@ -44,7 +46,7 @@ final class PackQuantizedLinearWriter implements StageWriter {
                 PackQuantizedTensors names =
                         new PackQuantizedTensors(stage.linears().get(i).name());
                 try (LinearParts parts = new LinearParts(device, output)) {
-                    DeviceMatrix words = packCodes(parts, quantized.codes().rows(first, out), positions);
+                    DeviceMatrix words = packCodes(parts, bytes.matrix().rows(first, out), positions);
                     parts.write(names.codes(), words);
                     parts.writeTransposed(names.scales(), parts.dense(scales), scheme.scaleType(), scales.rows());
                     if (!scheme.symmetric()) {

@@ -2,6 +2,7 @@ package io.gpuquant.job;
 
 import io.gpuquant.device.Device;
 import io.gpuquant.device.DeviceMatrix;
+import io.gpuquant.format.GptqScheme;
 import io.gpuquant.format.PackedScheme;
 import io.gpuquant.kernels.QuantizationGrid;
 import io.gpuquant.model.DecoderLayer;
@@ -12,6 +13,7 @@ import io.gpuquant.model.Stage;
 import io.gpuquant.model.StageObserver;
 import io.gpuquant.model.StageWeights;
 import io.gpuquant.quantize.AwqOptions;
+import io.gpuquant.quantize.CodeLayout;
 import io.gpuquant.quantize.GptqMethod;
 import io.gpuquant.quantize.GptqOptions;
 import io.gpuquant.quantize.LinearReport;
@@ -77,7 +79,8 @@ record QuantizerSettings(
                                         options.groupSize(),
                                         ordering(gptq),
                                         gptq.staticGroups(),
-                                        gptq.damping())),
+                                        gptq.damping()),
+                                scheme instanceof GptqScheme ? CodeLayout.WORDS : CodeLayout.BYTES),
                         options);
             case QuantizationJobOptions.Awq awq ->
                 new AwqLayerQuantizer(

@@ -9,7 +9,7 @@ import io.gpuquant.tensor.DType;
  * @param weights F32 [rows, width], a window; holds the original weights W and is overwritten by the errors W - Ŵ
  * @param state F32 [rows, width], dense; the weights as updated by the errors of all earlier columns
  * @param inverse F32 [width, width], dense, upper triangular: the inverse of the diagonal block of R
- * @param codes U8 [rows, width], a window; gets the codes
+ * @param codes where the codes go
  * @param scales F16 [groups, rows], a window of a dense matrix; gets, or gives, the scales
  * @param zeros U8 [groups, rows] with the stride of {@code scales}; gets, or gives, the zero points
  * @param groups I32 [1, width]: the row of {@code scales} and {@code zeros} that each column belongs to
@@ -22,7 +22,7 @@ public record GptqBlock(
         DeviceMatrix weights,
         DeviceMatrix state,
         DeviceMatrix inverse,
-        DeviceMatrix codes,
+        BlockCodes codes,
         DeviceMatrix scales,
         DeviceMatrix zeros,
         DeviceMatrix groups,
@@ -41,7 +41,7 @@ public record GptqBlock(
         TypeCode.require(weights, DType.F32, rows, width);
         TypeCode.require(state, DType.F32, rows, width);
         TypeCode.require(inverse, DType.F32, width, width);
-        TypeCode.require(codes, DType.U8, rows, width);
+        codes.require(rows, width);
         TypeCode.require(scales, DType.F16, scales.rows(), rows);
         TypeCode.require(zeros, DType.U8, scales.rows(), rows);
         TypeCode.require(groups, DType.I32, 1, width);

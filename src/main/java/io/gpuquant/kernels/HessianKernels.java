@@ -14,6 +14,9 @@ public final class HessianKernels {
     /** The widest diagonal block that {@link #factorDiagonal} takes. */
     public static final int BLOCK = 128;
 
+    /** Rows, and columns, of a tile that a block of {@code symmetrize} moves. */
+    private static final int SYMMETRIZE_TILE = 32;
+
     /** Rows that a thread of {@code hessian_prepare} works on. */
     private static final int ROWS_PER_THREAD = 16;
 
@@ -49,9 +52,13 @@ public final class HessianKernels {
         int n = matrix.rows();
         TypeCode.require(matrix, DType.F32, n, n);
         TypeCode.requireDense(matrix);
+        if (n == 0) {
+            return;
+        }
+        int tiles = Grids.ceilDiv(n, SYMMETRIZE_TILE);
         stream.launch(
                 symmetrize,
-                Grids.columnsByRows(n, n),
+                LaunchShape.grid(tiles + 1, Math.min(Grids.ceilDiv(tiles, 2), 65_535), Grids.THREADS),
                 new KernelArguments().matrix(matrix).int32(n));
     }
 
@@ -60,7 +67,7 @@ public final class HessianKernels {
      * order[j]]}, plus {@code damping} on the diagonal; a diagonal entry whose Gram entry is zero becomes one instead. Below
      * the diagonal the result is zero.
      *
-     * @param gram F32 [n, n], of which the part on and above the diagonal is read
+     * @param gram F32 [n, n], symmetric
      * @param order I32 [1, n], a permutation
      * @param hessian F32 [n, n], dense, other memory than {@code gram}
      */

@@ -20,11 +20,14 @@ public final class QuantizeKernels {
     /** Shared memory of {@code gptq_block}: the upper half of the inverse, its diagonal, and a state of each row. */
     private static final int GPTQ_SHARED_BYTES = 58_880;
 
+    /** What it has besides for words on their way out: 32 rows of at most 128 bytes. */
+    private static final int GPTQ_WORD_BYTES = 4096;
+
     /** Rows, which are threads, of a block of {@code gptq_block_rows}. */
     private static final int ROW_THREADS = 128;
 
     /** Shared memory of {@code gptq_block_rows}: rows, a piece of the inverse, its diagonal, and codes on their way out. */
-    private static final int ROWS_SHARED_BYTES = 76_800;
+    private static final int ROWS_SHARED_BYTES = 73_728;
 
     private final Stream stream;
     private final KernelEntry findGrids;
@@ -146,13 +149,15 @@ public final class QuantizeKernels {
         if (rows == 0) {
             return;
         }
-        KernelArguments arguments = new KernelArguments()
-                .matrix(block.weights())
-                .int32(block.weights().stride())
-                .matrix(block.state())
-                .matrix(block.inverse())
-                .matrix(block.codes())
-                .int32(block.codes().stride())
+        int wordBytes = block.codes().wordBytesOfRow(block.weights().columns());
+        KernelArguments arguments = withCodes(
+                        new KernelArguments()
+                                .matrix(block.weights())
+                                .int32(block.weights().stride())
+                                .matrix(block.state())
+                                .matrix(block.inverse()),
+                        block.codes(),
+                        rows)
                 .matrix(block.scales())
                 .matrix(block.zeros())
                 .int32(block.scales().stride())
@@ -166,15 +171,36 @@ public final class QuantizeKernels {
                 stream.launch(
                         gptqBlock,
                         LaunchShape.linear(Grids.ceilDiv(rows, ROWS_PER_BLOCK), Grids.THREADS)
-                                .withDynamicShared(GPTQ_SHARED_BYTES),
+                                .withDynamicShared(GPTQ_SHARED_BYTES + (wordBytes > 0 ? GPTQ_WORD_BYTES : 0)),
                         withGrid(arguments, grid));
             case THREAD_PER_ROW ->
                 stream.launch(
                         gptqBlockRows,
                         LaunchShape.linear(Grids.ceilDiv(rows, ROW_THREADS), ROW_THREADS)
-                                .withDynamicShared(ROWS_SHARED_BYTES),
+                                .withDynamicShared(ROWS_SHARED_BYTES + ROW_THREADS * wordBytes),
                         withRange(arguments, grid));
         }
+    }
+
+    private static KernelArguments withCodes(KernelArguments arguments, BlockCodes codes, int rows) {
+        return switch (codes) {
+            case BlockCodes.Bytes bytes ->
+                arguments
+                        .matrix(bytes.codes())
+                        .int32(bytes.codes().stride())
+                        .address(0)
+                        .address(0)
+                        .address(0)
+                        .int32(0);
+            case BlockCodes.Words words ->
+                arguments
+                        .matrix(words.words())
+                        .int32(words.wordsOfRow(rows))
+                        .matrix(words.targets())
+                        .matrix(words.pieces())
+                        .matrix(words.linears())
+                        .int32(words.bits());
+        };
     }
 
     /** Appends the grid's rule as every kernel that searches grids takes it. */

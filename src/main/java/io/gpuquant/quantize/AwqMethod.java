@@ -71,7 +71,8 @@ public final class AwqMethod {
             scaling.scale(task.weights(), in.times(), out.over(), task.weights());
             divide(gram, in);
             int groupSize = options.groupSize(task.in());
-            StageBuffers result = StageBuffers.allocate(device, task, task.in() / groupSize);
+            ColumnOrder order = ColumnOrder.natural(task.in(), groupSize);
+            StageBuffers result = StageBuffers.ofBytes(device, task, order, task.in() / groupSize);
             DeviceMatrix errors = DeviceMatrix.allocate(
                     device, "rounding errors", DType.F32, task.weights().rows(), task.in());
             try (var errorBuffer = errors.buffer()) {
@@ -79,12 +80,10 @@ public final class AwqMethod {
                 // As the original linear would show them.
                 scaling.scale(errors, Factors.ONES, out.times(), errors);
                 double[] after = norms.of(task, errors, gram);
-                ColumnOrder order = ColumnOrder.natural(task.in(), groupSize);
                 return new QuantizedStage(
                         result.codes(),
                         result.scales(),
                         result.zeros(),
-                        order.positions(),
                         order.groupIndex(),
                         reports(task, before, after, dead));
             }
@@ -111,7 +110,7 @@ public final class AwqMethod {
             kernels.roundingErrors(
                     new Rounding(task.weights(), null, groupSize, options.grid(), new Cut(cuts, 0)),
                     errors,
-                    new Codes(result.codes(), result.scales(), result.zeros()));
+                    new Codes(result.codeBytes(), result.scales(), result.zeros()));
         }
     }
 

@@ -90,6 +90,7 @@ final class Factorization {
     /**
      * Factors a damped Gram matrix.
      *
+     * @param gram F32 [n, n], symmetric
      * @param order I32 [1, n], the order of its rows and columns
      * @return whether all pivots were positive
      */

@@ -37,6 +37,7 @@ final class GptqLoop {
     private final BlockPlan plan;
     private final Factorization factorization;
     private final StageBuffers result;
+    private final BlockTargets targets;
     private final ColumnOrder order;
     private final DeviceMatrix groups;
     private final boolean scalesAreGiven;
@@ -49,6 +50,7 @@ final class GptqLoop {
 
     /**
      * @param memory where working memory is taken from, and which must outlive the loop
+     * @param targets where the codes of the blocks go
      * @param groups I32 [1, in], {@link ColumnOrder#groups} on the device
      * @param scalesAreGiven whether {@code result} holds the scales of all groups already
      */
@@ -59,6 +61,7 @@ final class GptqLoop {
             BlockPlan plan,
             Factorization factorization,
             StageBuffers result,
+            BlockTargets targets,
             ColumnOrder order,
             DeviceMatrix groups,
             boolean scalesAreGiven) {
@@ -67,12 +70,13 @@ final class GptqLoop {
         this.plan = plan;
         this.factorization = factorization;
         this.result = result;
+        this.targets = targets;
         this.order = order;
         this.groups = groups;
         this.scalesAreGiven = scalesAreGiven;
         kernels = new QuantizeKernels(device.stream());
         copies = new ConvertKernels(device.stream());
-        int rows = result.codes().rows();
+        int rows = result.scales().columns();
         long bytes = DType.F32.bytes((long) rows * HessianKernels.BLOCK);
         stateBuffer = memory.buffer("weights of a block", bytes);
         runs = plan.runs(RUN);
@@ -125,7 +129,7 @@ final class GptqLoop {
                 columns,
                 state,
                 factorization.inverse(index),
-                result.codes().columns(block.start(), block.width()),
+                targets.of(block),
                 result.scales(),
                 result.zeros(),
                 groups.columns(block.start(), block.width()),

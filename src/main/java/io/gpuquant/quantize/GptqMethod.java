@@ -27,6 +27,7 @@ public final class GptqMethod implements QuantizationMethod {
 
     private final Device device;
     private final GptqOptions options;
+    private final CodeLayout layout;
     private final Consumer<Phase> begins;
     private final QuantizeKernels kernels;
     private final ConvertKernels convert;
@@ -43,18 +44,20 @@ public final class GptqMethod implements QuantizationMethod {
         ERRORS
     }
 
-    public GptqMethod(Device device, GptqOptions options) {
-        this(device, options, phase -> {});
+    public GptqMethod(Device device, GptqOptions options, CodeLayout layout) {
+        this(device, options, layout, phase -> {});
     }
 
     /**
      * With someone who wants to know how far it is.
      *
+     * @param layout of the codes, as whoever takes them wants them
      * @param begins told of each phase when its work begins to be queued
      */
-    public GptqMethod(Device device, GptqOptions options, Consumer<Phase> begins) {
+    public GptqMethod(Device device, GptqOptions options, CodeLayout layout, Consumer<Phase> begins) {
         this.device = device;
         this.options = options;
+        this.layout = layout;
         this.begins = begins;
         kernels = new QuantizeKernels(device.stream());
         convert = new ConvertKernels(device.stream());
@@ -172,7 +175,10 @@ public final class GptqMethod implements QuantizationMethod {
             Factorization factorization,
             Outcome outcome) {
         int groupSize = task.groupSize(options.groupSize());
-        StageBuffers result = StageBuffers.allocate(device, task, task.in() / groupSize);
+        int groups = task.in() / groupSize;
+        StageBuffers result = layout == CodeLayout.WORDS && words(order, plan).isPresent()
+                ? StageBuffers.ofWords(device, task, options.grid().bits(), groups)
+                : StageBuffers.ofBytes(device, task, order, groups);
         try {
             begins.accept(Phase.ERRORS);
             WeightedNorms norms = new WeightedNorms(device);
@@ -188,13 +194,16 @@ public final class GptqMethod implements QuantizationMethod {
                     result.codes(),
                     result.scales(),
                     result.zeros(),
-                    order.positions(),
                     order.groupIndex(),
                     reports(task, before, after, outcome));
         } catch (RuntimeException failure) {
             result.discard();
             throw failure;
         }
+    }
+
+    private Optional<WordOrder> words(ColumnOrder order, BlockPlan plan) {
+        return WordOrder.of(order, plan, options.grid().bits());
     }
 
     /** Makes the weights their errors. */
@@ -213,8 +222,27 @@ public final class GptqMethod implements QuantizationMethod {
                     task.weights().rows(),
                     task.in());
             DeviceMatrix positions = memory.integers("positions of columns", order.positions());
+            BlockTargets targets = switch (result.codes()) {
+                case StageCodes.Bytes codes -> BlockTargets.bytes(codes);
+                case StageCodes.Words codes ->
+                    BlockTargets.words(
+                            memory,
+                            codes,
+                            words(order, plan).orElseThrow(),
+                            task,
+                            options.grid().bits());
+            };
             GptqLoop loop = new GptqLoop(
-                    device, memory, options.grid(), plan, factorization, result, order, groups, options.staticGroups());
+                    device,
+                    memory,
+                    options.grid(),
+                    plan,
+                    factorization,
+                    result,
+                    targets,
+                    order,
+                    groups,
+                    options.staticGroups());
             convert.gatherColumns(task.weights(), turns, working);
             loop.run(working);
             convert.gatherColumns(working, positions, task.weights());
@@ -262,12 +290,7 @@ public final class GptqMethod implements QuantizationMethod {
                         plain.name(), plain.method(), meaningful ? relative : plain.error(), 0, dead, note));
             }
             return new QuantizedStage(
-                    rounded.codes(),
-                    rounded.scales(),
-                    rounded.zeros(),
-                    rounded.positions(),
-                    rounded.groupIndex(),
-                    reports);
+                    rounded.codes(), rounded.scales(), rounded.zeros(), rounded.groupIndex(), reports);
         } catch (RuntimeException failure) {
             rounded.close();
             throw failure;

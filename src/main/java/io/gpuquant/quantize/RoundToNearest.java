@@ -33,17 +33,12 @@ public final class RoundToNearest implements QuantizationMethod {
     public QuantizedStage quantize(StageTask task) {
         int size = task.groupSize(groupSize);
         ColumnOrder order = ColumnOrder.natural(task.in(), size);
-        StageBuffers result = StageBuffers.allocate(device, task, task.in() / size);
+        StageBuffers result = StageBuffers.ofBytes(device, task, order, task.in() / size);
         try {
             double[] norms = squaredNorms(task);
             round(task, result, order, size);
             return new QuantizedStage(
-                    result.codes(),
-                    result.scales(),
-                    result.zeros(),
-                    order.positions(),
-                    order.groupIndex(),
-                    reports(task, norms));
+                    result.codes(), result.scales(), result.zeros(), order.groupIndex(), reports(task, norms));
         } catch (RuntimeException failure) {
             result.discard();
             throw failure;
@@ -56,7 +51,7 @@ public final class RoundToNearest implements QuantizationMethod {
             DeviceMatrix groups = memory.integers("groups of input features", order.groups());
             QuantizeKernels kernels = new QuantizeKernels(device.stream());
             kernels.findGrids(task.weights(), size, grid, result.scales(), result.zeros());
-            kernels.round(task.weights(), result.codes(), result.scales(), result.zeros(), groups, grid);
+            kernels.round(task.weights(), result.codeBytes(), result.scales(), result.zeros(), groups, grid);
         }
     }
 

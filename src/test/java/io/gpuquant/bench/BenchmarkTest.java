@@ -77,7 +77,7 @@ class BenchmarkTest {
                             "gptq: factorization",
                             "gptq: output errors",
                             "gptq: column loop",
-                            "pack",
+                            "pack zero points",
                             "dequantize",
                             "product",
                             "rope",

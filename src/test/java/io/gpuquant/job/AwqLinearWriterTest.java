@@ -13,6 +13,7 @@ import io.gpuquant.model.Stage;
 import io.gpuquant.model.StageWeights;
 import io.gpuquant.ptx.MachineOptions;
 import io.gpuquant.quantize.QuantizedStage;
+import io.gpuquant.quantize.StageCodes;
 import io.gpuquant.safetensors.SafetensorsFile;
 import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.Elements;
@@ -59,10 +60,9 @@ class AwqLinearWriterTest {
                     null);
             CollectedOutput output = new CollectedOutput(device);
             try (QuantizedStage stage = new QuantizedStage(
-                    codes,
+                    new StageCodes.Bytes(codes, new int[IN]),
                     scaleMatrix,
                     upload(device, DType.U8, groups, OUT, zeros),
-                    new int[IN],
                     new int[IN],
                     List.of())) {
                 new AwqLinearWriter(device, new AwqScheme(groupSize, false, version), output).write(stage, weights);

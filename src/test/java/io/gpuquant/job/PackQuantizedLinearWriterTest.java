@@ -18,6 +18,7 @@ import io.gpuquant.model.WeightSource;
 import io.gpuquant.ptx.MachineOptions;
 import io.gpuquant.quantize.QuantizedStage;
 import io.gpuquant.quantize.RoundToNearest;
+import io.gpuquant.quantize.StageCodes;
 import io.gpuquant.quantize.StageTask;
 import io.gpuquant.safetensors.SafetensorsFile;
 import io.gpuquant.tensor.BFloat16;
@@ -102,10 +103,10 @@ class PackQuantizedLinearWriterTest {
         DeviceMatrix weights = DeviceMatrix.allocate(device, "weights", DType.F32, out, in);
         try (var buffer = weights.buffer();
                 QuantizedStage stage = new QuantizedStage(
-                        upload(device, DType.U8, out, in, MemorySegment.ofArray(codes)),
+                        new StageCodes.Bytes(
+                                upload(device, DType.U8, out, in, MemorySegment.ofArray(codes)), positions),
                         upload(device, DType.F16, groups, out, scales),
                         upload(device, DType.U8, groups, out, MemorySegment.ofArray(zeros)),
-                        positions,
                         new int[in],
                         List.of())) {
             Stage spec = new Stage(Stage.Kind.MLP_OUT, List.of(new LinearSpec(module, in, out, false)));

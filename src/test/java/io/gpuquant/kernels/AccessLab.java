@@ -16,6 +16,7 @@ import io.gpuquant.tensor.Elements;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Optional;
+import java.util.stream.IntStream;
 
 /** A virtual GPU that counts what the kernel launched last did to memory. */
 final class AccessLab implements Stream, AutoCloseable {
@@ -46,11 +47,13 @@ final class AccessLab implements Stream, AutoCloseable {
 
     /** A row of 32-bit integers from zero on. */
     DeviceMatrix ascending(int count) {
-        DeviceMatrix matrix = matrix(DType.I32, 1, count);
-        MemorySegment bytes = gpu.memory().writable(matrix.address(), matrix.byteSize());
-        for (int i = 0; i < count; i++) {
-            bytes.setAtIndex(ValueLayout.JAVA_INT, i, i);
-        }
+        return integers(IntStream.range(0, count).toArray());
+    }
+
+    /** A row of 32-bit integers. */
+    DeviceMatrix integers(int... values) {
+        DeviceMatrix matrix = matrix(DType.I32, 1, values.length);
+        gpu.memory().writable(matrix.address(), matrix.byteSize()).copyFrom(MemorySegment.ofArray(values));
         return matrix;
     }
 

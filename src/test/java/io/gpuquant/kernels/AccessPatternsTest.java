@@ -12,6 +12,7 @@ import java.util.Locale;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -57,7 +58,7 @@ final class AccessPatternsTest {
                         lab -> new HessianKernels(lab)
                                 .prepare(
                                         lab.matrix(DType.F32, 128, 128),
-                                        lab.ascending(128),
+                                        lab.integers(mixed(128)),
                                         1,
                                         lab.matrix(DType.F32, 128, 128))),
                 new Case(
@@ -124,7 +125,7 @@ final class AccessPatternsTest {
                                 lab.matrix(DType.F32, 128, 128),
                                 lab.matrix(DType.F32, 128, 128),
                                 lab.matrix(DType.F32, 128, 128),
-                                lab.matrix(DType.U8, 128, 128),
+                                words(lab),
                                 lab.matrix(DType.F16, 1, 128),
                                 lab.matrix(DType.U8, 1, 128),
                                 lab.zeros(128),
@@ -132,6 +133,21 @@ final class AccessPatternsTest {
                                 lab.matrix(DType.F32, 1, 128)),
                         GRID,
                         shape);
+    }
+
+    /** A group in another order than that of its features. */
+    private static int[] mixed(int count) {
+        return IntStream.range(0, count).map(column -> column * 45 % count).toArray();
+    }
+
+    /** Words of a group whose features take turns in another order than theirs. */
+    private static BlockCodes words(AccessLab lab) {
+        return new BlockCodes.Words(
+                lab.zeros(16 * 128),
+                4,
+                lab.integers(IntStream.of(mixed(128)).map(place -> 4 * place).toArray()),
+                lab.integers(0, 1, 2, 3),
+                lab.integers(0, 128));
     }
 
     private static void attention(AccessLab lab, int headDim) {

@@ -106,7 +106,7 @@ final class BlockedGptq {
                             original,
                             state,
                             inverses.get(block),
-                            codes.columns(first, size),
+                            new BlockCodes.Bytes(codes.columns(first, size)),
                             scales,
                             zeros,
                             rig.integers(1, size, columnGroups),

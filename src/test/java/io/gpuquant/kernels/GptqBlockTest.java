@@ -181,7 +181,7 @@ class GptqBlockTest {
                 unallocated(DType.F32, rows, 128),
                 unallocated(DType.F32, rows, 128),
                 unallocated(DType.F32, 128, 128),
-                unallocated(DType.U8, rows, 128),
+                new BlockCodes.Bytes(unallocated(DType.U8, rows, 128)),
                 unallocated(DType.F16, 2, rows),
                 unallocated(DType.U8, 2, rows),
                 unallocated(DType.I32, 1, 128),
@@ -308,7 +308,7 @@ class GptqBlockTest {
                                 weights,
                                 rig.floats(rows, width, block.state),
                                 rig.floats(width, width, block.inverse),
-                                codes,
+                                new BlockCodes.Bytes(codes),
                                 scales,
                                 zeros,
                                 rig.integers(1, width, block.groups),
@@ -326,7 +326,7 @@ class GptqBlockTest {
                 rig.floatsOf(loss));
     }
 
-    private static Result oracle(Case block) {
+    static Result oracle(Case block) {
         int rows = block.rows;
         int width = block.width;
         Result result = new Result(

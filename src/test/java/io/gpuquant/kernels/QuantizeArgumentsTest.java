@@ -74,7 +74,8 @@ class QuantizeArgumentsTest {
         assertRefused(
                 () -> rig.quantize().round(weights, codes, scales, zeros, groups, GRID), "have different strides");
         assertRefused(
-                () -> new GptqBlock(weights, weights, square, codes, scales, zeros, groups, 8, loss),
+                () -> new GptqBlock(
+                        weights, weights, square, new BlockCodes.Bytes(codes), scales, zeros, groups, 8, loss),
                 "have different strides");
     }
 
@@ -107,7 +108,7 @@ class QuantizeArgumentsTest {
                 rig.empty(DType.F32, rows, width),
                 rig.empty(DType.F32, rows, width),
                 rig.empty(DType.F32, width, width),
-                rig.empty(DType.U8, rows, width),
+                new BlockCodes.Bytes(rig.empty(DType.U8, rows, width)),
                 rig.empty(DType.F16, 1, rows),
                 rig.empty(DType.U8, 1, rows),
                 rig.integers(1, width, new int[width]),

@@ -150,7 +150,7 @@ class AwqSearchTest {
                 byte[] codes = new byte[24 * 64];
                 byte[] zeros = new byte[2 * 24];
                 short[] scales = new short[2 * 24];
-                DEVICE.stream().copyToHost(stage.codes(), MemorySegment.ofArray(codes));
+                DEVICE.stream().copyToHost(StageCodes.bytes(stage.codes()).matrix(), MemorySegment.ofArray(codes));
                 DEVICE.stream().copyToHost(stage.zeros(), MemorySegment.ofArray(zeros));
                 DEVICE.stream().copyToHost(stage.scales(), MemorySegment.ofArray(scales));
                 DEVICE.stream().synchronize();

@@ -73,7 +73,8 @@ class GptqOptionsTest {
     void refusesToWorkWithoutData() {
         try (StageLab lab = StageLab.fast();
                 var weights = lab.floats("weights", 2, 32, new float[64]).buffer()) {
-            GptqMethod method = new GptqMethod(lab.device(), new GptqOptions(GRID, 32, Ordering.NATURAL, false, 0.05));
+            GptqMethod method = new GptqMethod(
+                    lab.device(), new GptqOptions(GRID, 32, Ordering.NATURAL, false, 0.05), CodeLayout.BYTES);
             StageTask task = new StageTask(List.of("q_proj"), List.of(2), StageLab.matrix(weights, 2, 32), null);
 
             assertThat(method.needsGram()).isTrue();

@@ -130,10 +130,10 @@ class SameBitsTest {
         LinearReport report = stage.reports().get(linear);
         return new StageOutcome(
                 count,
+                stage.packed(),
                 Arrays.copyOfRange(stage.codes(), first * in, (first + count) * in),
                 scales,
                 zeros,
-                stage.positions(),
                 stage.groupIndex(),
                 List.of(new LinearReport(
                         "linear.0",

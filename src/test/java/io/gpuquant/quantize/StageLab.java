@@ -40,7 +40,11 @@ final class StageLab implements AutoCloseable {
     }
 
     StageOutcome gptq(SyntheticStage stage, GptqOptions options) {
-        return run(stage, on -> new GptqMethod(on, options));
+        return gptq(stage, options, CodeLayout.BYTES);
+    }
+
+    StageOutcome gptq(SyntheticStage stage, GptqOptions options, CodeLayout layout) {
+        return run(stage, on -> new GptqMethod(on, options, layout));
     }
 
     /** Quantizes with a Gram matrix of which the part below the diagonal is not set, as the device's products leave it. */
@@ -50,7 +54,7 @@ final class StageLab implements AutoCloseable {
         try (var weightBuffer = weights.buffer();
                 var gramBuffer = gram.buffer();
                 QuantizedStage result = method.apply(device).quantize(task(stage, weights, gram))) {
-            return read(result);
+            return read(result, stage.outputs());
         }
     }
 
@@ -85,25 +89,59 @@ final class StageLab implements AutoCloseable {
         return DeviceMatrix.of(buffer, DType.F32, rows, columns);
     }
 
-    StageOutcome read(QuantizedStage stage) {
-        byte[] codes = bytes(stage.codes());
+    private StageOutcome read(QuantizedStage stage, List<Integer> outputs) {
         byte[] zeros = bytes(stage.zeros());
         short[] scales = new short[(int) stage.scales().elementCount()];
         device.stream().copyToHost(stage.scales(), MemorySegment.ofArray(scales));
         device.stream().synchronize();
-        int rows = stage.codes().rows();
-        int in = stage.codes().columns();
-        int[] inOrder = new int[codes.length];
-        for (int i = 0; i < inOrder.length; i++) {
-            inOrder[i] = Byte.toUnsignedInt(codes[i / in * in + stage.positions()[i % in]]);
-        }
         float[] wide = new float[scales.length];
         int[] points = new int[zeros.length];
         for (int i = 0; i < wide.length; i++) {
             wide[i] = Float.float16ToFloat(scales[i]);
             points[i] = Byte.toUnsignedInt(zeros[i]);
         }
-        return new StageOutcome(rows, inOrder, wide, points, stage.positions(), stage.groupIndex(), stage.reports());
+        return new StageOutcome(
+                stage.scales().columns(),
+                stage.codes() instanceof StageCodes.Words,
+                codes(stage, outputs),
+                wide,
+                points,
+                stage.groupIndex(),
+                stage.reports());
+    }
+
+    /** Codes in the order of the input features. */
+    private int[] codes(QuantizedStage stage, List<Integer> outputs) {
+        int in = stage.groupIndex().length;
+        int[] codes = new int[stage.scales().columns() * in];
+        switch (stage.codes()) {
+            case StageCodes.Bytes bytes -> {
+                byte[] values = bytes(bytes.matrix());
+                for (int i = 0; i < codes.length; i++) {
+                    codes[i] = Byte.toUnsignedInt(values[i / in * in + bytes.positions()[i % in]]);
+                }
+            }
+            case StageCodes.Words words -> unpack(words, outputs, in, codes);
+        }
+        return codes;
+    }
+
+    private void unpack(StageCodes.Words words, List<Integer> outputs, int in, int[] codes) {
+        int bits = words.wordsOfOutput() * Integer.SIZE / in;
+        int first = 0;
+        for (int out : outputs) {
+            DeviceMatrix linear = words.linear(first, out);
+            int[] values = new int[(int) linear.elementCount()];
+            device.stream().copyToHost(linear, MemorySegment.ofArray(values));
+            device.stream().synchronize();
+            for (int row = 0; row < out; row++) {
+                for (int bit = 0; bit < in * bits; bit++) {
+                    int value = values[bit / Integer.SIZE * out + row] >>> bit % Integer.SIZE & 1;
+                    codes[(first + row) * in + bit / bits] |= value << bit % bits;
+                }
+            }
+            first += out;
+        }
     }
 
     private byte[] bytes(DeviceMatrix matrix) {

@@ -42,7 +42,10 @@ class StageMemoryTest {
         }
 
         private static QuantizationMethod gptq(Device device, int groupSize, boolean staticGroups) {
-            return new GptqMethod(device, new GptqOptions(GRID, groupSize, Ordering.GROUP_AWARE, staticGroups, 0.05));
+            return new GptqMethod(
+                    device,
+                    new GptqOptions(GRID, groupSize, Ordering.GROUP_AWARE, staticGroups, 0.05),
+                    CodeLayout.BYTES);
         }
 
         SyntheticStage stage() {

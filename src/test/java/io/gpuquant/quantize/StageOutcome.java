@@ -6,6 +6,7 @@ import java.util.List;
 /**
  * What a method made of a stage, read from the device.
  *
+ * @param packed whether codes came as words
  * @param codes [rows, in], columns in the order of the input features
  * @param scales [groups, rows]
  * @param zeros [groups, rows]
@@ -14,10 +15,10 @@ import java.util.List;
 @SuppressWarnings("ArrayRecordComponent") // Arrays are compared element by element.
 record StageOutcome(
         int rows,
+        boolean packed,
         int[] codes,
         float[] scales,
         int[] zeros,
-        int[] positions,
         int[] groupIndex,
         List<LinearReport> reports) {
 
