@@ -4,6 +4,7 @@ Usage: summary.py FOLDER. A part whose step did not run says so; nothing is fill
 """
 import json
 import pathlib
+import re
 import sys
 
 STAGES = ("attention-in", "attention-out", "mlp-in", "mlp-out")
@@ -64,7 +65,7 @@ def spans(trace, belongs):
     seconds = {}
     for event in trace["traceEvents"]:
         if event["ph"] == "X" and belongs(rows[event["tid"]]):
-            name = " ".join(word for word in event["name"].split() if not word.isdigit())
+            name = re.sub(r"layer \d+", "layer", event["name"])
             seconds[name] = seconds.get(name, 0) + event["dur"] / 1e6
     return seconds
 

@@ -23,7 +23,7 @@ NOTES = {
     "gram": "all of X^T X; gpuquant sums half types in float32, and half of it",
     "gptq: factorization": "with damping; gpuquant factors once and inverts nothing",
     "gptq: column loop": "linears that share an input stacked, as gpuquant stacks them",
-    "pack": "weights; gpuquant packs zero points as well",
+    "pack codes": "gpuquant does it in the column loop, where the order of columns lets it",
     "attention": "scaled_dot_product_attention",
 }
 
@@ -150,7 +150,7 @@ def measure_stage(clock, rows, columns, layer, half):
     codes, _, errors = clock.time("gptq: column loop", lambda: gptq(weights, factor))
     ours, rounding = output_error(errors, hessian), output_error(weights - round_to_nearest(weights), hessian)
     assert ours < rounding, f"GPTQ's output error {ours} is not below rounding's {rounding}"
-    words = clock.time("pack", lambda: pack(codes))
+    words = clock.time("pack codes", lambda: pack(codes))
     assert torch.equal(words[1] >> 4 & 15, codes[:, 9].int()), "codes are not where they belong"
     operand = weights.to(half)
     clock.time("product", lambda: x @ operand.T)
@@ -169,6 +169,8 @@ def rows_of(seconds, bench):
     """Every step that either side has: name, PyTorch's seconds, gpuquant's seconds; None where there is no such step."""
     ours = {entry["name"]: entry["seconds"] for entry in bench.get("steps", [])}
     rows = [(name, seconds.get(name), ours.get(name)) for name in list(ours) + [s for s in seconds if s not in ours]]
+    if ours:
+        rows.append(("all that both do", sum(seconds.values()), sum(ours.get(name, 0) for name in seconds)))
     ways = bench.get("attention", [])
     return rows + [(f"attention, {way['name']}", seconds["attention"], way["seconds"]) for way in ways]
 
