@@ -135,7 +135,7 @@ def main():
     (options.folder / "model.safetensors.index.json").write_text(
         json.dumps(dict(metadata=dict(total_size=total), weight_map=places), indent=1))
     write_text(options.folder / "calibration.jsonl", options.tokens, options.seed)
-    print(f"{options.folder}: {total / 1e9:.2f} GB of weights in {len(files)} files")
+    print(f"{options.folder}: {total / 1e9:.3g} GB of weights in {len(files)} files")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def floors(config, rates, sequences, length):
         "attention-out": product(heads * hidden) + traffic(6 * heads) + attention + gram(hidden) + gptq(hidden, hidden),
         "mlp-in": product(hidden ** 2) + traffic(residual + norm) + gram(hidden) + gptq(2 * wide, hidden),
         "mlp-out": product(2 * wide * hidden) + traffic(10 * wide) + gram(wide) + gptq(hidden, wide),
-        "end of layer": product(wide * hidden) + traffic(residual),
+        "rest of layer": product(wide * hidden) + traffic(residual),
     }
     return {stage: seconds * config["num_hidden_layers"] for stage, seconds in layer.items()}
 
@@ -140,7 +140,7 @@ def print_quantization(command, result, trace, config, bench):
     if command == "gptq" and bench and config:
         floor = floors(config, bench["rates"], calibration["sequences_used"], calibration["sequence_length"])
         parts = {stage: took.get("inputs of " + stage, 0) + took.get("quantize " + stage, 0) for stage in STAGES}
-        parts["end of layer"] = took.get("layer", 0) - sum(parts.values())
+        parts["rest of layer"] = took.get("layer", 0) - sum(parts.values())
         rows = [(stage, number(parts[stage]), number(floor[stage]), ratio(parts[stage], floor[stage])) for stage in floor]
         outside, total = result["seconds"] - took.get("layer", 0), sum(floor.values())
         print(table(("stage, all layers", "s", "floor s", "times the floor"), *rows,
