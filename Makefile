@@ -3,10 +3,11 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: build demo test kernels twins bench interop dist install clean format
+.PHONY: build demo test kernels twins bench interop hardware dist standalone install clean format
 
 PREFIX ?= /usr/local
 DIST := target/gpuquant
+STANDALONE := target/standalone/gpuquant
 PTXAS ?= ptxas
 NVCC ?= nvcc
 ARCHITECTURES := sm_80 sm_86 sm_89 sm_90
@@ -101,10 +102,19 @@ dist: build
 	@tar -C target -czf target/gpuquant.tar.gz --exclude .built gpuquant
 	@echo "target/gpuquant.tar.gz"
 
+# Packs the built program with a Java runtime of its own, for Linux machines that have nothing but, for a GPU, its driver.
+standalone: build
+	@src/standalone/pack "$(JDK)" $(abspath $(DIST)) $(abspath $(STANDALONE))
+	@ls -sh $(STANDALONE).tar.xz
+
 # Checks our files with code that shares nothing with ours: NumPy from the published layouts, and transformers. Needs Python
 # and, for packages it lacks, the Python package index.
 interop: build
 	@JAVA_HOME="$(JDK)" GPUQUANT=$(DIST)/bin/gpuquant src/interop/run
+
+# Puts the program and the GPU of this machine through everything: selftest, bench, PyTorch's way, a model of 8 billion weights.
+hardware: build
+	@JAVA_HOME="$(JDK)" GPUQUANT=$(DIST)/bin/gpuquant src/hardware/run $(ARGUMENTS)
 
 # Measures the virtual GPU; ARGUMENTS go to JMH, such as ARGUMENTS='-p workload=QUANTIZE'.
 bench:

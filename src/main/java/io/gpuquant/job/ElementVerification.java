@@ -51,7 +51,7 @@ final class ElementVerification {
             throw new VerificationException(checkpoint.directory() + ": of " + stage.linears() + " only "
                     + quantized.size() + " are quantized, which engines that fuse them refuse");
         }
-        quantized.forEach(this::check);
+        IndependentChecks.check(quantized, this::check);
         return quantized;
     }
 

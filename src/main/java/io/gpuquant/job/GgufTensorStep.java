@@ -6,21 +6,19 @@ import io.gpuquant.gguf.GgmlType;
 import io.gpuquant.llamacpp.TensorRecipe;
 import io.gpuquant.llamacpp.TensorRows;
 import io.gpuquant.safetensors.Checkpoint;
-import io.gpuquant.tensor.DType;
 import io.gpuquant.tensor.Elements;
+import io.gpuquant.tensor.NonFinite;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.stream.LongStream;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /** Makes the tensors of a GGUF file, slab by slab, so that memory does not depend on their size. */
 final class GgufTensorStep {
 
-    private static final long SCANNED_TOGETHER = 1 << 16;
     private static final double LARGEST_HALF = 65504;
 
     private final Checkpoint checkpoint;
@@ -76,7 +74,7 @@ final class GgufTensorStep {
     private MemorySegment slab(TensorRows rows, Piece piece, GgmlType type, float @Nullable [] ofMatrix, Arena arena) {
         MemorySegment weights = rows.read(piece.matrix(), piece.row(), piece.count(), arena);
         long first = (long) piece.row() * rows.columns();
-        OptionalLong bad = firstNonFinite(weights, rows.dtype());
+        OptionalLong bad = NonFinite.first(weights, rows.dtype());
         if (bad.isPresent()) {
             throw new InputException(where(rows, piece) + " holds a NaN or an infinity at element "
                     + (first + bad.getAsLong()) + "; the checkpoint is damaged, get it again");
@@ -104,25 +102,5 @@ final class GgufTensorStep {
     private String where(TensorRows rows, Piece piece) {
         String source = rows.source(piece.matrix());
         return checkpoint.contains(source) ? checkpoint.fileOf(source) + ": " + source : source;
-    }
-
-    /** The index of the first weight that is not a number, looked for by all threads. */
-    private static OptionalLong firstNonFinite(MemorySegment weights, DType type) {
-        long count = weights.byteSize() / type.bytes(1);
-        return LongStream.range(0, Math.ceilDiv(count, SCANNED_TOGETHER))
-                .parallel()
-                .map(part -> firstNonFinite(
-                        weights, type, part * SCANNED_TOGETHER, Math.min(count, (part + 1) * SCANNED_TOGETHER)))
-                .filter(found -> found >= 0)
-                .min();
-    }
-
-    private static long firstNonFinite(MemorySegment weights, DType type, long from, long to) {
-        for (long i = from; i < to; i++) {
-            if (!Float.isFinite(Elements.floatAt(weights, type, i))) {
-                return i;
-            }
-        }
-        return -1;
     }
 }

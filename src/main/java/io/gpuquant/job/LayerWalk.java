@@ -78,26 +78,41 @@ final class LayerWalk {
      * @return what was seen of the importance of inputs, where that was asked for
      */
     List<ImportanceMatrix.Entry> run(@Nullable Calibration calibration) {
+        CopiedTensors.check(checkpoint, plan.layout(), plan.rewrittenTensors());
         int done = journal.layers().size();
-        // What was copied before has its checksums in the output, not in a layer's entry.
-        Map<String, Long> copied = output.takeChecksums();
         for (Journal.LayerEntry entry : journal.layers()) {
             entry.checksums().keySet().forEach(writer::markWritten);
         }
-        if (done < structure.layers().size() || plan.options().importance().isPresent()) {
-            try (ResultWriter results = new ResultWriter(output);
-                    DeviceGroup group = new DeviceGroup(devices);
-                    Workers workers = new Workers(group, results, calibration)) {
-                walk(group, workers, results, done, calibration);
-                results.flush();
+        try (BackgroundCopy copy = new BackgroundCopy(this::copy)) {
+            if (done < structure.layers().size() || plan.options().importance().isPresent()) {
+                try (ResultWriter results = new ResultWriter(output);
+                        DeviceGroup group = new DeviceGroup(devices);
+                        Workers workers = new Workers(group, results, calibration)) {
+                    walk(group, workers, results, copy, done, calibration);
+                    results.flush();
+                }
             }
+            output.restore(copy.checksums());
         }
-        output.restore(copied);
         return List.copyOf(importance);
     }
 
+    /** Writes what no device touches; its checksums are in no layer's entry. */
+    private Map<String, Long> copy() {
+        TensorOutput copied = new TensorOutput(writer::write);
+        try (Trace.Span span = devices.getFirst().trace().begin("copy what is not quantized")) {
+            CopiedTensors.write(checkpoint, plan.layout(), plan.rewrittenTensors(), copied);
+        }
+        return copied.takeChecksums();
+    }
+
     private void walk(
-            DeviceGroup group, Workers workers, ResultWriter results, int done, @Nullable Calibration calibration) {
+            DeviceGroup group,
+            Workers workers,
+            ResultWriter results,
+            BackgroundCopy copy,
+            int done,
+            @Nullable Calibration calibration) {
         if (calibration != null) {
             group.forEach(device -> workers.of(device).embed(calibration.sequences()));
         }
@@ -110,6 +125,7 @@ final class LayerWalk {
                 layerDone(layer.index() + 1);
             }
             importance.addAll(workers.importance());
+            copy.check();
         }
     }
 

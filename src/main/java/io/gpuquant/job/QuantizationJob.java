@@ -168,7 +168,6 @@ public final class QuantizationJob {
             }
             int resumedLayers = journal.layers().size();
             TensorOutput output = new TensorOutput(writer::write);
-            CopiedTensors.copy(prepared.checkpoint(), plan, output);
             LayerWalk walk = new LayerWalk(
                     prepared.opened().devices(), plan, prepared.checkpoint(), writer, output, journal, listener);
             ImportanceMatrix importance = importance(prepared.calibration(), walk.run(prepared.work()));

@@ -20,7 +20,7 @@ import io.gpuquant.model.LinearSpec;
 import io.gpuquant.model.ModelConfig;
 import io.gpuquant.safetensors.Checkpoint;
 import io.gpuquant.safetensors.TensorInfo;
-import io.gpuquant.tensor.Elements;
+import io.gpuquant.tensor.NonFinite;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -116,18 +116,20 @@ public final class Verification {
     }
 
     private void checkChecksums(Checkpoint checkpoint, Map<String, Long> checksums, String advice) {
-        checksums.forEach((name, expected) -> {
-            if (!checkpoint.contains(name)) {
-                throw new VerificationException(
-                        folder + " lacks the tensor " + name + ", which was written; " + advice);
-            }
-            if (TensorOutput.checksum(checkpoint.tensor(name).data()) != expected) {
-                throw new VerificationException(checkpoint.fileOf(name) + ": " + name + ", bytes "
-                        + checkpoint.positionOf(name) + " to "
-                        + (checkpoint.positionOf(name) + checkpoint.info(name).byteSize() - 1)
-                        + " of the file, is not what was written; " + advice);
-            }
-        });
+        IndependentChecks.check(
+                checksums.entrySet(), entry -> checkChecksum(checkpoint, entry.getKey(), entry.getValue(), advice));
+    }
+
+    private void checkChecksum(Checkpoint checkpoint, String name, long expected, String advice) {
+        if (!checkpoint.contains(name)) {
+            throw new VerificationException(folder + " lacks the tensor " + name + ", which was written; " + advice);
+        }
+        if (TensorOutput.checksum(checkpoint.tensor(name).data()) != expected) {
+            throw new VerificationException(checkpoint.fileOf(name) + ": " + name + ", bytes "
+                    + checkpoint.positionOf(name) + " to "
+                    + (checkpoint.positionOf(name) + checkpoint.info(name).byteSize() - 1)
+                    + " of the file, is not what was written; " + advice);
+        }
     }
 
     private List<LinearSpec> checkLinears(OpenModel model, PackedScheme scheme) {
@@ -139,9 +141,7 @@ public final class Verification {
         if (quantized.isEmpty()) {
             throw new VerificationException(folder + " says it is quantized, but no linear of the model is");
         }
-        for (LinearSpec spec : quantized) {
-            checkLinear(checkpoint, reader, scheme, spec);
-        }
+        IndependentChecks.check(quantized, spec -> checkLinear(checkpoint, reader, scheme, spec));
         requireAllOrNone(model, quantized);
         if (scheme instanceof PackQuantizedScheme) {
             requireIgnored(model, quantized);
@@ -265,15 +265,11 @@ public final class Verification {
 
     private static void checkFloats(Checkpoint checkpoint) {
         for (TensorInfo info : checkpoint.tensors()) {
-            if (!info.dtype().isComputeType()) {
-                continue;
-            }
-            var data = checkpoint.tensor(info.name()).data();
-            long count = info.shape().elementCount();
-            for (long i = 0; i < count; i++) {
-                if (!Float.isFinite(Elements.floatAt(data, info.dtype(), i))) {
-                    throw damaged(checkpoint, info.name(), "holds a NaN or an infinity", i);
-                }
+            if (info.dtype().isComputeType()) {
+                NonFinite.first(checkpoint.tensor(info.name()).data(), info.dtype())
+                        .ifPresent(element -> {
+                            throw damaged(checkpoint, info.name(), "holds a NaN or an infinity", element);
+                        });
             }
         }
     }

@@ -67,11 +67,15 @@ record ColumnOrder(int[] order, int[] groups, int[] groupIndex) {
 
     /** Features from {@code from} to {@code to - 1}; ties keep their order, so that the result is the same everywhere. */
     private static int[] descending(float[] diagonal, int from, int to) {
-        return IntStream.range(from, to)
-                .boxed()
-                .sorted(Comparator.comparingDouble(feature -> -diagonal[feature]))
-                .mapToInt(Integer::intValue)
-                .toArray();
+        // In one word, so that a sort of primitives does: a device waits for it.
+        long[] keys = new long[to - from];
+        for (int i = 0; i < keys.length; i++) {
+            int bits = Float.floatToIntBits(diagonal[from + i]);
+            int ascending = bits ^ bits >> Integer.SIZE - 1 & Integer.MAX_VALUE;
+            keys[i] = (long) ~ascending << Integer.SIZE | i;
+        }
+        Arrays.sort(keys);
+        return Arrays.stream(keys).mapToInt(key -> from + (int) key).toArray();
     }
 
     /** {@code positions[i]} is the turn of input feature i. */
