@@ -123,8 +123,15 @@ int cuDevicePrimaryCtxRelease_v2(int device) {
 int cuCtxSetCurrent(void *context) { ENTER_DRIVER(); current = context; return fault; }
 int cuCtxSynchronize(void) { ENTER(-1); return runAll(); }
 
-int cuStreamCreate(Stream **stream, unsigned flags) {
-    ENTER((long) flags);
+int cuCtxGetStreamPriorityRange(int *least, int *greatest) {
+    ENTER(-1);
+    *least = 0;
+    *greatest = GREATEST_PRIORITY;
+    return SUCCESS;
+}
+int cuStreamCreateWithPriority(Stream **stream, unsigned flags, int priority) {
+    ENTER((long) -priority);
+    if (flags != NON_BLOCKING || priority < GREATEST_PRIORITY || priority > 0) return INVALID_VALUE;
     *stream = calloc(1, sizeof **stream);
     (*stream)->device = currentDevice();
     (*stream)->next = streams;

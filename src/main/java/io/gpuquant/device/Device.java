@@ -41,6 +41,14 @@ public interface Device extends AutoCloseable {
         return stream();
     }
 
+    /**
+     * The stream for short pieces of work that longer ones wait for: where kernels wait for a multiprocessor, its own go first.
+     * The same as {@link #stream()} where nothing can overlap.
+     */
+    default Stream priorityStream() {
+        return stream();
+    }
+
     /** Who is told what this process does, and when. */
     default Trace trace() {
         return Trace.OFF;

@@ -151,6 +151,11 @@ final class BookkeepingDevice implements Device {
     }
 
     @Override
+    public Stream priorityStream() {
+        return copies;
+    }
+
+    @Override
     public Blas blas() {
         return new Blas() {
             @Override

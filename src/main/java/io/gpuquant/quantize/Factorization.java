@@ -25,7 +25,7 @@ import java.util.List;
  *
  * <p>Blocks are factored in panels of two, so that the update of what is left of the Hessian, where the work is, sums over
  * 256 columns: 64 operations for each byte of it that is read and written, more than any GPU's memory needs to keep up. While
- * the compute stream updates the rest with one panel, a second stream updates and factors the next (look-ahead), so that the
+ * the compute stream updates the rest with one panel, a second stream, which goes first, updates and factors the next (look-ahead), so that the
  * chain of small launches is hidden. All of it is queued without waiting; a bad pivot is found by a status word, read once at
  * the end. Products are in float32 throughout.
  */
@@ -62,7 +62,7 @@ final class Factorization {
         this.device = device;
         this.plan = plan;
         panels = plan.runs(PANEL);
-        ahead = device.transferStream();
+        ahead = device.priorityStream();
         kernels = new HessianKernels(device.stream());
         kernelsAhead = new HessianKernels(ahead);
         copiesAhead = new ConvertKernels(ahead);

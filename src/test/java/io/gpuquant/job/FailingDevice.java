@@ -42,6 +42,11 @@ record FailingDevice(Device device, String missing) implements Device {
     }
 
     @Override
+    public Stream priorityStream() {
+        return device.priorityStream();
+    }
+
+    @Override
     public Blas blas() {
         return device.blas();
     }

@@ -164,6 +164,11 @@ final class LateDevice implements Device {
     }
 
     @Override
+    public Stream priorityStream() {
+        return transfer;
+    }
+
+    @Override
     public Blas blas() {
         return new Blas() {
             @Override

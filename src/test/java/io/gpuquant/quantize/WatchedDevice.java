@@ -63,6 +63,11 @@ record WatchedDevice(Device device, Blas blas, Consumer<DeviceBuffer> onAllocati
     }
 
     @Override
+    public Stream priorityStream() {
+        return device.priorityStream();
+    }
+
+    @Override
     public MemoryLedger memory() {
         return device.memory();
     }

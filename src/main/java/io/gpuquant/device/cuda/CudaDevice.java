@@ -18,6 +18,9 @@ import org.jspecify.annotations.Nullable;
 /** An NVIDIA GPU. */
 final class CudaDevice implements Device {
 
+    /** Smaller numbers are more urgent; a device without priorities has only this one. */
+    private static final int USUAL_PRIORITY = 0;
+
     private final DeviceInfo info;
     private final BlasChoice blasChoice;
     private final AttentionMethod attention;
@@ -30,6 +33,7 @@ final class CudaDevice implements Device {
     private final CudaStream transferStream;
     private final CudaStream uploadStream;
     private final CudaStream downloadStream;
+    private final CudaStream priorityStream;
     private @Nullable Blas blas;
 
     /**
@@ -53,6 +57,7 @@ final class CudaDevice implements Device {
             StreamHandle transfer = newStream();
             StreamHandle upload = newStream();
             StreamHandle download = newStream();
+            StreamHandle priority = newStream(highestPriority());
             heap = new DeviceHeap(
                     context,
                     events,
@@ -68,6 +73,7 @@ final class CudaDevice implements Device {
             transferStream = new CudaStream(context, transfer, events, heap, pinned, modules);
             uploadStream = new CudaStream(context, upload, events, heap, pinned, modules);
             downloadStream = new CudaStream(context, download, events, heap, pinned, modules);
+            priorityStream = new CudaStream(context, priority, events, heap, pinned, modules);
         } catch (RuntimeException e) {
             throw closeAfter(e);
         }
@@ -82,9 +88,22 @@ final class CudaDevice implements Device {
         return failure;
     }
 
+    private int highestPriority() {
+        int[] least = new int[1];
+        int[] greatest = new int[1];
+        context.check(JCudaDriver.cuCtxGetStreamPriorityRange(least, greatest), "asking for priorities of streams");
+        return greatest[0];
+    }
+
     private StreamHandle newStream() {
+        return newStream(USUAL_PRIORITY);
+    }
+
+    private StreamHandle newStream(int priority) {
         StreamHandle stream = new StreamHandle();
-        context.check(JCudaDriver.cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING), "creating a stream");
+        context.check(
+                JCudaDriver.cuStreamCreateWithPriority(stream, CUstream_flags.CU_STREAM_NON_BLOCKING, priority),
+                "creating a stream");
         closing.push(() -> context.checkRelease(JCudaDriver.cuStreamDestroy(stream), "destroying a stream"));
         return stream;
     }
@@ -122,6 +141,11 @@ final class CudaDevice implements Device {
     @Override
     public Stream downloadStream() {
         return downloadStream;
+    }
+
+    @Override
+    public Stream priorityStream() {
+        return priorityStream;
     }
 
     /** cuBLAS, looked for at the first call because loading it takes time that not every run needs to spend; or kernels. */

@@ -26,6 +26,7 @@ public final class TracedDevice implements Device {
     private final TracedStream transferStream;
     private final TracedStream uploadStream;
     private final TracedStream downloadStream;
+    private final TracedStream priorityStream;
 
     /**
      * @param device closed with this
@@ -38,6 +39,7 @@ public final class TracedDevice implements Device {
         transferStream = traced(device.transferStream(), "weights");
         uploadStream = traced(device.uploadStream(), "to device");
         downloadStream = traced(device.downloadStream(), "to host");
+        priorityStream = traced(device.priorityStream(), "priority");
     }
 
     private TracedStream traced(Stream plain, String name) {
@@ -80,6 +82,11 @@ public final class TracedDevice implements Device {
     @Override
     public Stream downloadStream() {
         return downloadStream;
+    }
+
+    @Override
+    public Stream priorityStream() {
+        return priorityStream;
     }
 
     @Override

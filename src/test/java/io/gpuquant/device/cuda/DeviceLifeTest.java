@@ -231,6 +231,7 @@ class DeviceLifeTest {
                             "cuStreamDestroy_v2",
                             "cuStreamDestroy_v2",
                             "cuStreamDestroy_v2",
+                            "cuStreamDestroy_v2",
                             "cuEventDestroy_v2",
                             "cuDevicePrimaryCtxRelease_v2");
         }
@@ -253,7 +254,7 @@ class DeviceLifeTest {
 
     @Test
     void openingThatFailsHalfWayLeavesNothing() {
-        try (FakeCuda fake = FakeCuda.install().failAfter(1, "cuStreamCreate", OUT_OF_MEMORY)) {
+        try (FakeCuda fake = FakeCuda.install().failAfter(1, "cuStreamCreateWithPriority", OUT_OF_MEMORY)) {
             assertThatThrownBy(Fakes::open)
                     .isInstanceOf(ResourceException.class)
                     .hasMessageContaining("CUDA_ERROR_OUT_OF_MEMORY")
@@ -266,7 +267,7 @@ class DeviceLifeTest {
     @Test
     void openingThatFailsTellsItsReasonEvenIfClosingFailsToo() {
         try (FakeCuda fake =
-                FakeCuda.install().failAfter(1, "cuStreamCreate", OUT_OF_MEMORY).fail("cuStreamDestroy_v2", 1)) {
+                FakeCuda.install().failAfter(1, "cuStreamCreateWithPriority", OUT_OF_MEMORY).fail("cuStreamDestroy_v2", 1)) {
             assertThatThrownBy(Fakes::open)
                     .hasMessageContaining("creating a stream")
                     .satisfies(failure -> assertThat(failure.getSuppressed()).hasSize(1));
@@ -322,8 +323,20 @@ class DeviceLifeTest {
             assertThat(device.operandType(DType.F32)).isEqualTo(DType.F32);
             assertThatThrownBy(() -> device.operandType(DType.I8)).isInstanceOf(IllegalArgumentException.class);
             assertThat(device.transferStream()).isNotSameAs(device.stream());
-            assertThat(fake.calls("cuStreamCreate"))
-                    .containsExactly("cuStreamCreate 1", "cuStreamCreate 1", "cuStreamCreate 1", "cuStreamCreate 1");
+        }
+    }
+
+    /** Kernels of the others would otherwise all be begun before one of a factorization that looks ahead. */
+    @Test
+    void oneStreamGoesBeforeTheOthers() {
+        try (FakeCuda fake = FakeCuda.install();
+                Device device = Fakes.open()) {
+            assertThat(device.priorityStream())
+                    .isNotIn(device.stream(), device.transferStream(), device.uploadStream(), device.downloadStream());
+            // The call as it is recorded, with the priority's sign turned.
+            String create = "cuStreamCreateWithPriority";
+            assertThat(fake.calls(create))
+                    .containsExactly(create + " 0", create + " 0", create + " 0", create + " 0", create + " 5");
         }
     }
 }
