@@ -46,7 +46,7 @@ final class StagingRing {
             }
             long bytes = Math.min(SLOT_BYTES - filled, source.byteSize() - done);
             MemorySegment part = slot(current).asSlice(filled, bytes);
-            MemorySegment.copy(source, done, part, 0, bytes);
+            HostCopy.copy(source, done, part, bytes);
             context.check(
                     JCudaDriver.cuMemcpyHtoDAsync(
                             new DevicePointer(target + done), new HostPointer(part), bytes, stream),
