@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum { SUCCESS = 0, NOT_INITIALIZED = 1, INVALID_VALUE = 7, ARCH_MISMATCH = 8, EXECUTION_FAILED = 13 };
-enum { R_32F = 0, R_16F = 2, R_16BF = 14, COMPUTE_32F = 68, GEMM_DEFAULT = -1, WORKSPACE = 32 << 20 };
+enum { R_32F = 0, R_16F = 2, R_16BF = 14, TF32 = 99, COMPUTE_32F = 68, COMPUTE_32F_FAST_TF32 = 77, GEMM_DEFAULT = -1, WORKSPACE = 32 << 20 };
 
 int fake_enter(const char *name, long value);
 int fake_queue_call(void *stream, int (*call)(void *), void *argument);
@@ -42,8 +42,11 @@ static float half(uint16_t bits) {
 static float element(const char *matrix, int type, long long index) {
     float value;
     uint16_t bits;
-    if (type == R_32F) {
-        memcpy(&value, matrix + index * 4, 4);
+    if (type == R_32F || type == TF32) {
+        uint32_t word;
+        memcpy(&word, matrix + index * 4, 4);
+        if (type == TF32) word = (word + 0x1000) & ~0x1fffu;
+        memcpy(&value, &word, 4);
         return value;
     }
     memcpy(&bits, matrix + index * 2, 2);
@@ -61,7 +64,7 @@ static int holds(const void *matrix, long long first, int rows, int columns, int
 
 static int multiply(void *argument) {
     Product *p = argument;
-    int size = p->type == R_32F ? 4 : 2, result = SUCCESS;
+    int size = p->type == R_32F || p->type == TF32 ? 4 : 2, result = SUCCESS;
     for (int batch = 0; batch < p->batch && !result; batch++) {
         long long a = batch * p->strideA, b = batch * p->strideB, c = batch * p->strideC;
         if (!holds(p->a, a, p->transposeA ? p->k : p->m, p->transposeA ? p->m : p->k, p->lda, size)
@@ -113,11 +116,12 @@ int cublasGemmStridedBatchedEx(Handle *handle, int transposeA, int transposeB, i
     int result = fake_enter(__func__, batch);
     if (result) return result;
     if (handle->device != fake_current() || !handle->stream || !handle->workspace || handle->workspaceBytes != WORKSPACE) return NOT_INITIALIZED;
-    if (typeA != typeB || typeC != R_32F || compute != COMPUTE_32F || algorithm != GEMM_DEFAULT || handle->mode != 0
+    if (compute == COMPUTE_32F_FAST_TF32 ? typeA != R_32F : compute != COMPUTE_32F) return INVALID_VALUE;
+    if (typeA != typeB || typeC != R_32F || algorithm != GEMM_DEFAULT || handle->mode != 0
             || lda < 1 || lda < (transposeA ? k : m) || ldb < 1 || ldb < (transposeB ? n : k) || ldc < m || ldc < 1)
         return INVALID_VALUE;
     Product *p = malloc(sizeof *p);
-    *p = (Product) {transposeA, transposeB, m, n, k, typeA, lda, ldb, ldc, batch, strideA, strideB, strideC,
+    *p = (Product) {transposeA, transposeB, m, n, k, compute == COMPUTE_32F ? typeA : TF32, lda, ldb, ldc, batch, strideA, strideB, strideC,
             *(const float *) alpha, *(const float *) beta, a, b, c, handle->workspace};
     return fake_queue_call(handle->stream, multiply, p);
 }

@@ -146,6 +146,7 @@ final class LayerBench {
             case PREPARATION -> "gptq: order and damping";
             case FACTORIZATION -> "gptq: factorization";
             case ROUNDING -> "gptq: column loop";
+            case OUTPUTS -> "gptq: size of outputs";
             case ERRORS -> "gptq: output errors";
         };
     }
@@ -157,7 +158,8 @@ final class LayerBench {
             case PREPARATION -> Work.ofBytes(8 * n * n);
             case FACTORIZATION -> Work.ofFloats(n * n * n / 3);
             case ROUNDING -> Work.ofFloats(weights * n);
-            case ERRORS -> Work.ofFloats(2 * weights * n);
+            case OUTPUTS -> Work.ofFloats(2 * weights * n);
+            case ERRORS -> Work.ofBytes(4 * weights);
         };
     }
 }

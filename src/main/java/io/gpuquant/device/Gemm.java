@@ -5,7 +5,7 @@ import io.gpuquant.tensor.DType;
 /**
  * A matrix product, row-major: {@code C[M, N] = alpha * op(A)[M, K] * op(B)[K, N] + beta * C}, accumulated in float32.
  * A and B share one of the types F32, F16 and BF16; C is F32. Products of half types are exact, and so is their sum up to
- * float32 rounding; F32 operands are never rounded to a narrower type.
+ * float32 rounding; F32 operands are not rounded to a narrower type unless {@code rounding} lets them be.
  *
  * @param transposeA whether op(A) is the transpose of the stored matrix
  * @param transposeB whether op(B) is the transpose of the stored matrix
@@ -13,6 +13,7 @@ import io.gpuquant.tensor.DType;
  * @param batchStrideA elements between the first elements of consecutive A; may be zero
  * @param batchStrideB elements between the first elements of consecutive B; may be zero
  * @param batchStrideC elements between the first elements of consecutive C
+ * @param rounding what may be done to F32 operands
  */
 public record Gemm(
         DeviceMatrix a,
@@ -25,7 +26,44 @@ public record Gemm(
         int batch,
         long batchStrideA,
         long batchStrideB,
-        long batchStrideC) {
+        long batchStrideC,
+        Rounding rounding) {
+
+    /** What may be done to operands of F32 where that is faster. */
+    public enum Rounding {
+        /** Nothing. */
+        NONE,
+        /** To TF32, which has 10 bits behind the point, as F16 has: for sums of which only the first three digits matter. */
+        TF32
+    }
+
+    /** A product whose operands count as they are. */
+    public Gemm(
+            DeviceMatrix a,
+            boolean transposeA,
+            DeviceMatrix b,
+            boolean transposeB,
+            DeviceMatrix c,
+            float alpha,
+            float beta,
+            int batch,
+            long batchStrideA,
+            long batchStrideB,
+            long batchStrideC) {
+        this(
+                a,
+                transposeA,
+                b,
+                transposeB,
+                c,
+                alpha,
+                beta,
+                batch,
+                batchStrideA,
+                batchStrideB,
+                batchStrideC,
+                Rounding.NONE);
+    }
 
     public Gemm {
         if (!a.dtype().isComputeType() || a.dtype() != b.dtype() || c.dtype() != DType.F32) {
@@ -65,12 +103,29 @@ public record Gemm(
     /** The same product scaled, added to {@code beta} times what C holds. */
     public Gemm scaled(float newAlpha, float newBeta) {
         return new Gemm(
-                a, transposeA, b, transposeB, c, newAlpha, newBeta, batch, batchStrideA, batchStrideB, batchStrideC);
+                a,
+                transposeA,
+                b,
+                transposeB,
+                c,
+                newAlpha,
+                newBeta,
+                batch,
+                batchStrideA,
+                batchStrideB,
+                batchStrideC,
+                rounding);
     }
 
     /** The same product for {@code count} sets of matrices. */
     public Gemm batched(int count, long strideA, long strideB, long strideC) {
-        return new Gemm(a, transposeA, b, transposeB, c, alpha, beta, count, strideA, strideB, strideC);
+        return new Gemm(a, transposeA, b, transposeB, c, alpha, beta, count, strideA, strideB, strideC, rounding);
+    }
+
+    /** The same product, of which operands may be rounded. */
+    public Gemm rounded(Rounding allowed) {
+        return new Gemm(
+                a, transposeA, b, transposeB, c, alpha, beta, batch, batchStrideA, batchStrideB, batchStrideC, allowed);
     }
 
     /** Rows of C. */

@@ -12,6 +12,7 @@ import io.gpuquant.kernels.HessianKernels;
 import io.gpuquant.kernels.QuantizationGrid;
 import io.gpuquant.kernels.QuantizeKernels;
 import io.gpuquant.tensor.DType;
+import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /**
@@ -87,11 +88,20 @@ final class GptqLoop {
     }
 
     /**
-     * Quantizes all columns.
+     * Quantizes all columns, and waits for the device.
      *
      * @param weights F32 [rows, in], dense, columns in the order of their turns; overwritten by the errors
+     * @return of each row the sum of the squares of what was fed forward
      */
-    void run(DeviceMatrix weights) {
+    float[] run(DeviceMatrix weights) {
+        queue(weights);
+        float[] losses = new float[weights.rows()];
+        device.stream().copyToHost(loss, MemorySegment.ofArray(losses));
+        device.stream().synchronize();
+        return losses;
+    }
+
+    private void queue(DeviceMatrix weights) {
         for (BlockPlan.Run run : runs) {
             DeviceMatrix product = view(productBuffer, weights.rows(), run.width());
             if (run.start() > 0) {

@@ -38,9 +38,11 @@ public final class GptqMethod implements QuantizationMethod {
         PREPARATION,
         /** The Hessian is factored, with as much damping as it takes. */
         FACTORIZATION,
+        /** The outputs of the weights are summed up, to compare errors with. */
+        OUTPUTS,
         /** Columns are rounded in turn. */
         ROUNDING,
-        /** Errors of the outputs are summed up; before rounding those of weights of zero. */
+        /** Errors of the outputs are summed up. */
         ERRORS
     }
 
@@ -109,12 +111,21 @@ public final class GptqMethod implements QuantizationMethod {
      * What it took to factor a Hessian.
      *
      * @param fraction of the mean diagonal
+     * @param absolute the same times that mean
      * @param inDouble whether float32 failed with it
      */
-    private record Damping(double fraction, boolean inDouble) {}
+    private record Damping(double fraction, float absolute, boolean inDouble) {}
 
     /** What is reported of every linear of a stage. */
-    private record Outcome(Damping damping, int dead) {}
+    private record Outcome(Damping damping, int dead) {
+
+        /** The errors of the outputs, where the loop knows them: dead columns have another damping. */
+        Optional<double[]> losses(Device device, StageTask task, float[] losses) {
+            return dead > 0 || damping.inDouble()
+                    ? Optional.empty()
+                    : new LoopLoss(device).of(task, task.weights(), losses, damping.absolute());
+        }
+    }
 
     private ColumnOrder order(float[] diagonal, int groupSize) {
         return switch (options.ordering()) {
@@ -145,10 +156,10 @@ public final class GptqMethod implements QuantizationMethod {
         for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
             float absolute = (float) (damping(attempt) * mean);
             if (factorization.factor(gram, turns, absolute)) {
-                return Optional.of(new Damping(damping(attempt), false));
+                return Optional.of(new Damping(damping(attempt), absolute, false));
             }
             if (factorInDouble(factorization, plan, gram, turns, absolute)) {
-                return Optional.of(new Damping(damping(attempt), true));
+                return Optional.of(new Damping(damping(attempt), absolute, true));
             }
         }
         return Optional.empty();
@@ -180,16 +191,16 @@ public final class GptqMethod implements QuantizationMethod {
                 ? StageBuffers.ofWords(device, task, options.grid().bits(), groups)
                 : StageBuffers.ofBytes(device, task, order, groups);
         try {
-            begins.accept(Phase.ERRORS);
+            begins.accept(Phase.OUTPUTS);
             WeightedNorms norms = new WeightedNorms(device);
             double[] before = norms.of(task, task.weights(), gram);
             begins.accept(Phase.ROUNDING);
             if (options.staticGroups()) {
                 kernels.findGrids(task.weights(), groupSize, options.grid(), result.scales(), result.zeros());
             }
-            loop(task, order, turns, plan, factorization, result);
+            float[] losses = loop(task, order, turns, plan, factorization, result);
             begins.accept(Phase.ERRORS);
-            double[] after = norms.of(task, task.weights(), gram);
+            double[] after = outcome.losses(device, task, losses).orElseGet(() -> norms.of(task, task.weights(), gram));
             return new QuantizedStage(
                     result.codes(),
                     result.scales(),
@@ -206,8 +217,12 @@ public final class GptqMethod implements QuantizationMethod {
         return WordOrder.of(order, plan, options.grid().bits());
     }
 
-    /** Makes the weights their errors. */
-    private void loop(
+    /**
+     * Makes the weights their errors.
+     *
+     * @return what {@link GptqLoop#run} does
+     */
+    private float[] loop(
             StageTask task,
             ColumnOrder order,
             DeviceMatrix turns,
@@ -244,8 +259,9 @@ public final class GptqMethod implements QuantizationMethod {
                     groups,
                     options.staticGroups());
             convert.gatherColumns(task.weights(), turns, working);
-            loop.run(working);
+            float[] losses = loop.run(working);
             convert.gatherColumns(working, positions, task.weights());
+            return losses;
         }
     }
 

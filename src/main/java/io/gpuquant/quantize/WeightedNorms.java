@@ -6,7 +6,7 @@ import io.gpuquant.device.Gemm;
 import io.gpuquant.kernels.ReductionKernels;
 import io.gpuquant.tensor.DType;
 
-/** {@code tr(M G Mᵀ)}: for weights the squared norm of what they give for all calibration tokens, for errors that of the error. */
+/** {@code tr(M G Mᵀ)}: for weights the squared norm of what they give for all calibration tokens, for errors that of the error, to three digits at least. */
 final class WeightedNorms {
 
     /** Rows that are multiplied at once. */
@@ -36,11 +36,16 @@ final class WeightedNorms {
                 for (int row = 0; row < linear.rows(); row += most) {
                     DeviceMatrix rows = linear.rows(row, Math.min(most, linear.rows() - row));
                     DeviceMatrix result = product.rows(0, rows.rows());
-                    device.blas().gemm(device.stream(), Gemm.of(rows, gram, result));
+                    device.blas().gemm(device.stream(), product(rows, gram, result));
                     norms[i] += reductions.dot(result, rows);
                 }
             }
         }
         return norms;
+    }
+
+    /** These norms are for reports, and a product in full float32 takes a GPU as long as all that GPTQ itself multiplies. */
+    private static Gemm product(DeviceMatrix rows, DeviceMatrix gram, DeviceMatrix result) {
+        return Gemm.of(rows, gram, result).rounded(Gemm.Rounding.TF32);
     }
 }

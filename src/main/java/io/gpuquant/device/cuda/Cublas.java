@@ -14,6 +14,7 @@ final class Cublas {
     static final int OP_T = 1;
     static final int DEFAULT_MATH = 0;
     static final int COMPUTE_32F = 68;
+    static final int COMPUTE_32F_FAST_TF32 = 77;
     static final int GEMM_DEFAULT = -1;
     static final int R_32F = 0;
     static final int R_16F = 2;

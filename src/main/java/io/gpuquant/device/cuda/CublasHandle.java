@@ -91,7 +91,7 @@ final class CublasHandle implements AutoCloseable {
                             gemm.c().address(),
                             Cublas.R_32F,
                             gemm.c().stride(),
-                            Cublas.COMPUTE_32F,
+                            compute(gemm),
                             Cublas.GEMM_DEFAULT),
                     "cublasGemmEx");
         } else {
@@ -118,10 +118,15 @@ final class CublasHandle implements AutoCloseable {
                             gemm.c().stride(),
                             gemm.batchStrideC(),
                             gemm.batch(),
-                            Cublas.COMPUTE_32F,
+                            compute(gemm),
                             Cublas.GEMM_DEFAULT),
                     "cublasGemmStridedBatchedEx");
         }
+    }
+
+    private static int compute(Gemm gemm) {
+        boolean rounds = gemm.rounding() == Gemm.Rounding.TF32 && gemm.a().dtype() == DType.F32;
+        return rounds ? Cublas.COMPUTE_32F_FAST_TF32 : Cublas.COMPUTE_32F;
     }
 
     private static int type(DType dtype) {

@@ -39,6 +39,11 @@ record Product(
 
         /** Computes on the device. */
         Output multiply(Blas blas) {
+            return multiply(blas, Gemm.Rounding.NONE);
+        }
+
+        /** Computes on the device. */
+        Output multiply(Blas blas, Gemm.Rounding rounding) {
             DeviceMatrix deviceA = bench.matrix(dtype, layoutA(), a);
             DeviceMatrix deviceB = bench.matrix(dtype, layoutB(), b);
             DeviceMatrix deviceC = bench.matrix(DType.F32, layoutC(), c);
@@ -54,17 +59,17 @@ record Product(
                     layoutA().elements(),
                     layoutB().elements(),
                     layoutC().elements());
-            blas.gemm(bench.stream(), gemm);
+            blas.gemm(bench.stream(), gemm.rounded(rounding));
             return bench.read("product", deviceC);
         }
 
-        /** What C must be, in float64, to the bound of {@link #deviation}; what lies between its rows must not change. */
-        Output exact() {
+        /** What C must be, in float64; what lies between its rows must not change. */
+        Output exact(Tolerance tolerance) {
             double[] result = new double[c.length];
             for (int i = 0; i < c.length; i++) {
                 result[i] = isInside(i) ? ALPHA * sum(i, false) + (beta == 0 ? 0 : (double) beta * c[i]) : c[i];
             }
-            return Output.of("product", result).within(deviation());
+            return Output.of("product", result).within(tolerance);
         }
 
         /**
@@ -74,6 +79,13 @@ record Product(
         Tolerance deviation() {
             return (element, expected) -> isInside(element)
                     ? (k / 8.0 + 8) * 0x1p-23 * (ALPHA * sum(element, true) + Math.abs((double) beta * c[element]))
+                    : 0;
+        }
+
+        /** The same, and 2^-10 of the sum of magnitudes: both operands of each product may be off by 2^-11. */
+        Tolerance deviationOfTf32() {
+            return (element, expected) -> isInside(element)
+                    ? deviation().allowed(element, expected) + 0x1p-10 * ALPHA * sum(element, true)
                     : 0;
         }
 

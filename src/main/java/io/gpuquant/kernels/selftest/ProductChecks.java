@@ -2,6 +2,7 @@ package io.gpuquant.kernels.selftest;
 
 import io.gpuquant.device.Blas;
 import io.gpuquant.device.DeviceMatrix;
+import io.gpuquant.device.Gemm;
 import io.gpuquant.kernels.ProductTile;
 import io.gpuquant.kernels.PtxBlas;
 import io.gpuquant.tensor.DType;
@@ -12,6 +13,8 @@ import java.util.List;
 final class ProductChecks {
 
     private static final String BOUND = "(k/8 + 8) 2^-23 of the sum of magnitudes, for sums of k products";
+
+    private static final String BOUND_OF_TF32 = BOUND + ", and 2^-10 of it";
 
     private ProductChecks() {}
 
@@ -38,8 +41,12 @@ final class ProductChecks {
             shapes(type).forEach(product -> products.add(new LibraryProduct(product)));
             grams.addAll(grams(type, true));
         }
+        List<Case> rounded =
+                shapes(DType.F32).stream().<Case>map(RoundedProduct::new).toList();
         return List.of(
-                Check.bounded("library products", BOUND, products), Check.bounded("library Grams", BOUND, grams));
+                Check.bounded("library products", BOUND, products),
+                Check.bounded("library products, TF32", BOUND_OF_TF32, rounded),
+                Check.bounded("library Grams", BOUND, grams));
     }
 
     private static List<Case> kernelProducts(DType type, ProductTile tile) {
@@ -88,7 +95,23 @@ final class ProductChecks {
 
         @Override
         public List<Output> expected(Bench reference) {
-            return List.of(product.on(reference).exact());
+            Product.Operands operands = product.on(reference);
+            return List.of(operands.exact(operands.deviation()));
+        }
+    }
+
+    /** A product of which the library may round operands to TF32. */
+    record RoundedProduct(Product product) implements Case {
+
+        @Override
+        public List<Output> run(Bench bench) {
+            return List.of(product.on(bench).multiply(bench.device().blas(), Gemm.Rounding.TF32));
+        }
+
+        @Override
+        public List<Output> expected(Bench reference) {
+            Product.Operands operands = product.on(reference);
+            return List.of(operands.exact(operands.deviationOfTf32()));
         }
     }
 

@@ -63,6 +63,26 @@ class CudaBlasTest {
         }
     }
 
+    /** 1 + 2^-12 is no TF32 number, and no float16 number either. */
+    @Test
+    void operandsAreRoundedOnlyWhereTheProductLetsThem() {
+        try (FakeCuda fake = install();
+                Device device = Fakes.open()) {
+            DeviceMatrix almostOne = matrix(device, "almost one", 1, 1, 1 + 0x1p-12f);
+            DeviceMatrix one = matrix(device, "one", 1, 1, 1);
+            DeviceMatrix target = matrix(device, "target", 1, 1, 0);
+            Gemm product = Gemm.of(almostOne, one, target);
+            device.blas().gemm(device.stream(), product);
+            assertThat(Fakes.floats(device.stream(), target.buffer())).containsExactly(1 + 0x1p-12f);
+            device.blas()
+                    .gemm(device.stream(), product.rounded(Gemm.Rounding.TF32).scaled(2, 0));
+            assertThat(Fakes.floats(device.stream(), target.buffer())).containsExactly(2);
+            DeviceMatrix half = new DeviceMatrix(one.buffer(), 0, DType.BF16, 1, 1, 1);
+            device.blas().gemm(device.stream(), Gemm.of(half, half, target).rounded(Gemm.Rounding.TF32));
+            assertThat(fake.calls("cublasGemmEx")).hasSize(3);
+        }
+    }
+
     @Test
     void productsTakeTheirTurnInTheStream() {
         try (FakeCuda fake = install();

@@ -266,8 +266,9 @@ class DeviceLifeTest {
 
     @Test
     void openingThatFailsTellsItsReasonEvenIfClosingFailsToo() {
-        try (FakeCuda fake =
-                FakeCuda.install().failAfter(1, "cuStreamCreateWithPriority", OUT_OF_MEMORY).fail("cuStreamDestroy_v2", 1)) {
+        try (FakeCuda fake = FakeCuda.install()
+                .failAfter(1, "cuStreamCreateWithPriority", OUT_OF_MEMORY)
+                .fail("cuStreamDestroy_v2", 1)) {
             assertThatThrownBy(Fakes::open)
                     .hasMessageContaining("creating a stream")
                     .satisfies(failure -> assertThat(failure.getSuppressed()).hasSize(1));

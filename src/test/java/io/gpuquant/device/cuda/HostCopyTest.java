@@ -26,8 +26,7 @@ class HostCopyTest {
                 HostCopy.copy(source, 7, target, bytes);
                 assertThat(MemorySegment.mismatch(source, 7, 7 + bytes, target, 0, bytes))
                         .isEqualTo(-1);
-                assertThat(target.asSlice(bytes).toArray(ValueLayout.JAVA_BYTE))
-                        .containsOnly(0);
+                assertThat(target.asSlice(bytes).toArray(ValueLayout.JAVA_BYTE)).containsOnly(0);
             }
         }
     }
