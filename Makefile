@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: build demo test kernels twins bench interop hardware dist standalone install clean format
+.PHONY: build demo test kernels kernel-table twins bench interop hardware dist standalone install clean format
 
 PREFIX ?= /usr/local
 DIST := target/gpuquant
@@ -58,6 +58,11 @@ kernels:
 	      END { exit bad }'; \
 	  done; \
 	done
+
+# Writes docs/kernels.md from what ptxas says and from the kernels' headers; needed only when a kernel changes.
+kernel-table:
+	@set -o pipefail; $(MAKE) -s kernels | python3 src/kernels/table.py >docs/kernels.md.new
+	@mv docs/kernels.md.new docs/kernels.md
 
 # Compiles the CUDA twins to the PTX that the tests run; needs nvcc, and is needed only when a twin changes.
 twins:
