@@ -30,7 +30,7 @@ def headers():
         text, header = path.read_text(encoding="utf-8"), ""
         for entry in re.finditer(r"\.visible \.entry (\w+)\(", text):
             own = text[text.rfind("\n\n", 0, entry.start()):entry.start()]
-            header = own if "//" in own else header
+            header = own if own.count("//") > 2 else header
             yield entry.group(1), path.name, re.sub(r"\n// *", " ", header)
 
 
