@@ -47,16 +47,6 @@ final class BackgroundCopy implements AutoCloseable {
     /** Waits until it writes nothing more. It is not interrupted: that would close the file that it writes to. */
     @Override
     public void close() {
-        boolean interrupted = false;
-        while (thread.isAlive()) {
-            try {
-                thread.join();
-            } catch (InterruptedException interruption) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
+        PatientJoin.join(thread);
     }
 }

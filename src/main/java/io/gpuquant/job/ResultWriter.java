@@ -221,17 +221,7 @@ final class ResultWriter implements AutoCloseable {
             closed = true;
             notifyAll();
         }
-        boolean interrupted = false;
-        while (thread.isAlive()) {
-            try {
-                thread.join();
-            } catch (InterruptedException interruption) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
+        PatientJoin.join(thread);
         outlets.forEach(Outlet::close);
     }
 }

@@ -34,25 +34,14 @@ class GptqPackingTest {
         /** Some of five pieces, in any order, and their features mixed. */
         static Order random(int width, int bits) {
             SplittableRandom random = new SplittableRandom(width + bits);
-            int[] pieces = shuffled(random, ALL_PIECES);
-            int[] places = shuffled(random, width);
+            int[] pieces = PackKernelsTest.shuffled(random, ALL_PIECES);
+            int[] places = PackKernelsTest.shuffled(random, width);
             return new Order(
                     Arrays.stream(places)
                             .map(place -> pieces[place / PIECE] * PIECE + place % PIECE)
                             .toArray(),
                     Arrays.stream(places).map(place -> place * bits).toArray(),
                     Arrays.copyOf(pieces, width / PIECE));
-        }
-
-        private static int[] shuffled(SplittableRandom random, int count) {
-            int[] values = IntStream.range(0, count).toArray();
-            for (int i = count - 1; i > 0; i--) {
-                int other = random.nextInt(i + 1);
-                int value = values[i];
-                values[i] = values[other];
-                values[other] = value;
-            }
-            return values;
         }
     }
 
