@@ -17,18 +17,23 @@ class KernelTableTest {
     private static final Pattern ENTRY = Pattern.compile("\\.visible \\.entry (\\w+)\\(");
 
     /** Registers for each of four architectures, and shared memory. */
-    private static final String ROW = "\\| `%s` \\| %s \\| \\d+ / \\d+ / \\d+ / \\d+ \\| \\d+( \\+ (\\d+|by size))? \\|.*";
+    private static final String ROW =
+            "\\| `%s` \\| %s \\| \\d+ / \\d+ / \\d+ / \\d+ \\| \\d+( \\+ (\\d+|by size))? \\|.*";
 
     @Test
     void hasEveryKernel() throws IOException {
         List<String> page = Files.readAllLines(Path.of("docs/kernels.md"));
         int entries = 0;
         try (Stream<Path> files = Files.list(Path.of("ptx"))) {
-            for (Path file : files.filter(found -> found.toString().endsWith(".ptx")).toList()) {
+            for (Path file :
+                    files.filter(found -> found.toString().endsWith(".ptx")).toList()) {
                 Matcher entry = ENTRY.matcher(Files.readString(file));
                 while (entry.find()) {
                     entries++;
-                    String row = String.format(ROW, entry.group(1), Pattern.quote(file.getFileName().toString()));
+                    String row = String.format(
+                            ROW,
+                            entry.group(1),
+                            Pattern.quote(file.getFileName().toString()));
                     assertThat(page).as(entry.group(1)).anyMatch(line -> line.matches(row));
                 }
             }
