@@ -65,6 +65,11 @@ public interface Device extends AutoCloseable {
         return info().memoryBytes() - memory().heldBytes();
     }
 
+    /** Bytes that may still be allocated: what {@link #freeBytes} says, and no more than the limit leaves. */
+    default long availableBytes() {
+        return Math.min(memory().limitBytes() - memory().heldBytes(), freeBytes());
+    }
+
     /**
      * The type that operands of matrix products have here when the checkpoint's weights are {@code checkpointType}: the
      * half type itself where there are tensor cores, F32 where a half type would only add a conversion and a rounding.

@@ -37,34 +37,6 @@ public record Gemm(
         TF32
     }
 
-    /** A product whose operands count as they are. */
-    public Gemm(
-            DeviceMatrix a,
-            boolean transposeA,
-            DeviceMatrix b,
-            boolean transposeB,
-            DeviceMatrix c,
-            float alpha,
-            float beta,
-            int batch,
-            long batchStrideA,
-            long batchStrideB,
-            long batchStrideC) {
-        this(
-                a,
-                transposeA,
-                b,
-                transposeB,
-                c,
-                alpha,
-                beta,
-                batch,
-                batchStrideA,
-                batchStrideB,
-                batchStrideC,
-                Rounding.NONE);
-    }
-
     public Gemm {
         if (!a.dtype().isComputeType() || a.dtype() != b.dtype() || c.dtype() != DType.F32) {
             throw new IllegalArgumentException("types of a product: " + a + ", " + b + " -> " + c);
@@ -87,17 +59,17 @@ public record Gemm(
 
     /** {@code C = A * B}. */
     public static Gemm of(DeviceMatrix a, DeviceMatrix b, DeviceMatrix c) {
-        return new Gemm(a, false, b, false, c, 1, 0, 1, 0, 0, 0);
+        return new Gemm(a, false, b, false, c, 1, 0, 1, 0, 0, 0, Rounding.NONE);
     }
 
     /** {@code C = A * Bᵀ}: activations times a weight stored [out, in]. */
     public static Gemm ofTransposedB(DeviceMatrix a, DeviceMatrix b, DeviceMatrix c) {
-        return new Gemm(a, false, b, true, c, 1, 0, 1, 0, 0, 0);
+        return new Gemm(a, false, b, true, c, 1, 0, 1, 0, 0, 0, Rounding.NONE);
     }
 
     /** {@code C = Aᵀ * B}. */
     public static Gemm ofTransposedA(DeviceMatrix a, DeviceMatrix b, DeviceMatrix c) {
-        return new Gemm(a, true, b, false, c, 1, 0, 1, 0, 0, 0);
+        return new Gemm(a, true, b, false, c, 1, 0, 1, 0, 0, 0, Rounding.NONE);
     }
 
     /** The same product scaled, added to {@code beta} times what C holds. */

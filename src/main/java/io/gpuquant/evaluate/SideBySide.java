@@ -68,8 +68,7 @@ final class SideBySide implements AutoCloseable {
                 .mapToLong(model -> DType.F32.bytes(
                         chunking.totalTokens() * model.structure().config().hiddenSize()))
                 .sum();
-        long free = Math.min(device.memory().limitBytes() - device.memory().heldBytes(), device.freeBytes());
-        return bytes <= STREAM_SHARE * (double) free
+        return bytes <= STREAM_SHARE * (double) device.availableBytes()
                 ? ActivationStore.Placement.DEVICE
                 : ActivationStore.Placement.HOST;
     }

@@ -31,8 +31,7 @@ final class DeviceBlocks implements BlockQuantizer {
     DeviceBlocks(Device device, int threads) {
         this.device = device;
         this.threads = threads;
-        long available = Math.min(device.memory().limitBytes() - device.memory().heldBytes(), device.freeBytes());
-        most = (int) Math.min(MOST_WEIGHTS, available / BYTES_PER_WEIGHT / TYPES_AT_A_TIME);
+        most = (int) Math.min(MOST_WEIGHTS, device.availableBytes() / BYTES_PER_WEIGHT / TYPES_AT_A_TIME);
     }
 
     @Override

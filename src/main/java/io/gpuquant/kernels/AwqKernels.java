@@ -26,7 +26,6 @@ public final class AwqKernels {
     /** Rows that a block of the kernels that go by groups works on: four to a warp. */
     private static final int ROWS_PER_BLOCK = 32;
 
-    private static final int MOST_BLOCKS_Y = 65_535;
     private static final int VECTOR = 4;
 
     private final Stream stream;
@@ -338,7 +337,8 @@ public final class AwqKernels {
     }
 
     private static LaunchShape rowsByGroups(int rows, int groups) {
-        return LaunchShape.grid(Grids.ceilDiv(rows, ROWS_PER_BLOCK), Math.min(groups, MOST_BLOCKS_Y), Grids.THREADS);
+        return LaunchShape.grid(
+                Grids.ceilDiv(rows, ROWS_PER_BLOCK), Math.min(groups, Grids.MOST_BLOCKS_Y), Grids.THREADS);
     }
 
     private static int countGroups(DeviceMatrix weights, int groupSize) {

@@ -20,7 +20,8 @@ final class Grids {
     /** Elements of a block of a kernel that strides over its work: eight vectors a thread, to pay for the block's start. */
     private static final int ELEMENTS_PER_BLOCK = 8 * VECTOR * THREADS;
 
-    private static final int MOST_BLOCKS_Y = 65_535;
+    /** Blocks in y that a grid may have. */
+    static final int MOST_BLOCKS_Y = 65_535;
 
     private Grids() {}
 

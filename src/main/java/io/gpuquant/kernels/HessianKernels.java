@@ -58,7 +58,7 @@ public final class HessianKernels {
         int tiles = Grids.ceilDiv(n, SYMMETRIZE_TILE);
         stream.launch(
                 symmetrize,
-                LaunchShape.grid(tiles + 1, Math.min(Grids.ceilDiv(tiles, 2), 65_535), Grids.THREADS),
+                LaunchShape.grid(tiles + 1, Math.min(Grids.ceilDiv(tiles, 2), Grids.MOST_BLOCKS_Y), Grids.THREADS),
                 new KernelArguments().matrix(matrix).int32(n));
     }
 

@@ -73,7 +73,8 @@ public final class QuantizeKernels {
         }
         stream.launch(
                 findGrids,
-                LaunchShape.grid(Grids.ceilDiv(rows, ROWS_PER_BLOCK), Math.min(groups, 65_535), Grids.THREADS),
+                LaunchShape.grid(
+                        Grids.ceilDiv(rows, ROWS_PER_BLOCK), Math.min(groups, Grids.MOST_BLOCKS_Y), Grids.THREADS),
                 withGrid(
                         new KernelArguments()
                                 .matrix(weights)

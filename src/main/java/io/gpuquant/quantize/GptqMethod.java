@@ -88,10 +88,11 @@ public final class GptqMethod implements QuantizationMethod {
             return fallback(task, gram, dead, "all its inputs are zero for the calibration text; rounded to nearest");
         }
         int groupSize = task.groupSize(options.groupSize());
-        ColumnOrder order = order(diagonal, groupSize);
-        BlockPlan plan = BlockPlan.of(task.in(), options.staticGroups() ? 1 : groupSize);
+        Turns columns = turns(diagonal, groupSize);
+        BlockPlan plan = columns.plan();
         try (Scratch memory = new Scratch(device)) {
-            DeviceMatrix turns = memory.integers("order of columns", order.order());
+            DeviceMatrix turns =
+                    memory.integers("order of columns", columns.order().order());
             begins.accept(Phase.FACTORIZATION);
             Factorization factorization = new Factorization(device, memory, plan, task.in());
             Optional<Damping> damping = factor(factorization, plan, gram, turns, mean(diagonal));
@@ -103,8 +104,26 @@ public final class GptqMethod implements QuantizationMethod {
                         "its Hessian is not positive definite, not even with damping " + damping(ATTEMPTS - 1)
                                 + "; rounded to nearest");
             }
-            return run(task, gram, order, turns, plan, factorization, new Outcome(damping.get(), dead));
+            return run(task, gram, columns, turns, factorization, new Outcome(damping.get(), dead));
         }
+    }
+
+    /**
+     * How columns take turns.
+     *
+     * @param words which words of a checkpoint they are in, where words are wanted and the order allows it
+     */
+    private record Turns(ColumnOrder order, BlockPlan plan, Optional<WordOrder> words) {}
+
+    private Turns turns(float[] diagonal, int groupSize) {
+        ColumnOrder order = order(diagonal, groupSize);
+        BlockPlan plan = BlockPlan.of(diagonal.length, options.staticGroups() ? 1 : groupSize);
+        return new Turns(
+                order,
+                plan,
+                layout == CodeLayout.WORDS
+                        ? WordOrder.of(order, plan, options.grid().bits())
+                        : Optional.empty());
     }
 
     /**
@@ -180,16 +199,15 @@ public final class GptqMethod implements QuantizationMethod {
     private QuantizedStage run(
             StageTask task,
             DeviceMatrix gram,
-            ColumnOrder order,
+            Turns columns,
             DeviceMatrix turns,
-            BlockPlan plan,
             Factorization factorization,
             Outcome outcome) {
         int groupSize = task.groupSize(options.groupSize());
         int groups = task.in() / groupSize;
-        StageBuffers result = layout == CodeLayout.WORDS && words(order, plan).isPresent()
+        StageBuffers result = columns.words().isPresent()
                 ? StageBuffers.ofWords(device, task, options.grid().bits(), groups)
-                : StageBuffers.ofBytes(device, task, order, groups);
+                : StageBuffers.ofBytes(device, task, columns.order(), groups);
         try {
             begins.accept(Phase.OUTPUTS);
             WeightedNorms norms = new WeightedNorms(device);
@@ -198,23 +216,19 @@ public final class GptqMethod implements QuantizationMethod {
             if (options.staticGroups()) {
                 kernels.findGrids(task.weights(), groupSize, options.grid(), result.scales(), result.zeros());
             }
-            float[] losses = loop(task, order, turns, plan, factorization, result);
+            float[] losses = loop(task, columns, turns, factorization, result);
             begins.accept(Phase.ERRORS);
             double[] after = outcome.losses(device, task, losses).orElseGet(() -> norms.of(task, task.weights(), gram));
             return new QuantizedStage(
                     result.codes(),
                     result.scales(),
                     result.zeros(),
-                    order.groupIndex(),
+                    columns.order().groupIndex(),
                     reports(task, before, after, outcome));
         } catch (RuntimeException failure) {
             result.discard();
             throw failure;
         }
-    }
-
-    private Optional<WordOrder> words(ColumnOrder order, BlockPlan plan) {
-        return WordOrder.of(order, plan, options.grid().bits());
     }
 
     /**
@@ -223,12 +237,8 @@ public final class GptqMethod implements QuantizationMethod {
      * @return what {@link GptqLoop#run} does
      */
     private float[] loop(
-            StageTask task,
-            ColumnOrder order,
-            DeviceMatrix turns,
-            BlockPlan plan,
-            Factorization factorization,
-            StageBuffers result) {
+            StageTask task, Turns columns, DeviceMatrix turns, Factorization factorization, StageBuffers result) {
+        ColumnOrder order = columns.order();
         try (Scratch memory = new Scratch(device)) {
             DeviceMatrix groups = memory.integers("groups of columns", order.groups());
             DeviceMatrix working = memory.matrix(
@@ -243,7 +253,7 @@ public final class GptqMethod implements QuantizationMethod {
                     BlockTargets.words(
                             memory,
                             codes,
-                            words(order, plan).orElseThrow(),
+                            columns.words().orElseThrow(),
                             task,
                             options.grid().bits());
             };
@@ -251,7 +261,7 @@ public final class GptqMethod implements QuantizationMethod {
                     device,
                     memory,
                     options.grid(),
-                    plan,
+                    columns.plan(),
                     factorization,
                     result,
                     targets,

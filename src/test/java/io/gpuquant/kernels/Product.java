@@ -109,7 +109,8 @@ final class Product {
                 batch,
                 sharedA ? 0 : (long) rowsA * a.stride(),
                 sharedB ? 0 : (long) rowsB * b.stride(),
-                (long) m * c.stride());
+                (long) m * c.stride(),
+                Gemm.Rounding.NONE);
         blas.gemm(lab.stream(), gemm);
         float[] result = inside(lab.everything(c), c, AROUND);
         a.buffer().close();

@@ -58,8 +58,9 @@ record Product(
                     batch,
                     layoutA().elements(),
                     layoutB().elements(),
-                    layoutC().elements());
-            blas.gemm(bench.stream(), gemm.rounded(rounding));
+                    layoutC().elements(),
+                    rounding);
+            blas.gemm(bench.stream(), gemm);
             return bench.read("product", deviceC);
         }
 

@@ -70,7 +70,8 @@ final class Products {
                 batch,
                 a.batchStride(),
                 b.batchStride(),
-                c.batchStride());
+                c.batchStride(),
+                Gemm.Rounding.NONE);
         device.blas().gemm(device.stream(), gemm);
         MemorySegment result = MemorySegment.ofArray(new byte[(int) c.bytes().byteSize()]);
         device.stream().copyToHost(c.matrix().buffer(), c.matrix().byteOffset(), result);

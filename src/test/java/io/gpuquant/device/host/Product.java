@@ -74,7 +74,8 @@ record Product(int m, int n, int k, boolean transposeA, boolean transposeB, int 
                 batch,
                 a.batchStride(),
                 b.batchStride(),
-                c.batchStride());
+                c.batchStride(),
+                Gemm.Rounding.NONE);
         device.blas().gemm(device.stream(), gemm);
         float[] result = new float[c.values().length];
         device.stream().copyToHost(c.matrix().buffer(), 0, MemorySegment.ofArray(result));
